@@ -1,0 +1,43 @@
+"""One row for each change: who, what, on what, before and after, when, from where, outcome."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Outcome(models.TextChoices):
+    """How the action ended."""
+
+    SUCCESS = "success", _("Success")
+    FAILURE = "failure", _("Failure")
+    DENIED = "denied", _("Denied")
+
+
+class AuditEvent(models.Model):
+    """Written by console.audit.record.record only; never changed afterwards."""
+
+    time = models.DateTimeField(_("time"), auto_now_add=True, db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # The name at the time: it stays when the user is renamed or removed.
+    actor_name = models.CharField(_("actor"), max_length=150, blank=True)
+    token_name = models.CharField(_("token"), max_length=80, blank=True)
+    action = models.CharField(_("action"), max_length=64, db_index=True)
+    object_type = models.CharField(_("object type"), max_length=64, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField(_("object"), max_length=255, blank=True)
+    before = models.JSONField(_("before"), default=dict)
+    after = models.JSONField(_("after"), default=dict)
+    outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome)
+    reason = models.TextField(_("reason"), blank=True)
+    request_id = models.CharField(_("request"), max_length=36, blank=True, db_index=True)
+    address = models.GenericIPAddressField(_("address"), null=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.time:%F %T} {self.actor_name or '-'} {self.action} {self.object_name}"

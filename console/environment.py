@@ -1,0 +1,88 @@
+"""Small readers of environment variables that fail loudly and name the mend."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable's text, or the default where it is unset."""
+    return os.environ.get(name, default)
+
+
+def flag(name: str, default: bool) -> bool:
+    """A yes or no. Raises ImproperlyConfigured for any other word."""
+    raw = os.environ.get(name)
+    if raw is None:
+        return default
+    word = raw.strip().lower()
+    if word in TRUE:
+        return True
+    if word in FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name}={raw!r} is neither yes nor no: use 1 or 0.")
+
+
+def number(name: str, default: int, least: int = 0) -> int:
+    """A whole number of at least `least`. Raises ImproperlyConfigured otherwise."""
+    raw = os.environ.get(name)
+    if raw is None or raw == "":
+        return default
+    try:
+        value = int(raw)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={raw!r} is not a whole number.") from None
+    if value < least:
+        raise ImproperlyConfigured(f"{name}={value} is too small: at least {least}.")
+    return value
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list separated by commas, blanks dropped."""
+    return [w.strip() for w in os.environ.get(name, default).split(",") if w.strip()]
+
+
+def path(name: str, default: Path) -> Path:
+    """A path, with ~ understood."""
+    raw = os.environ.get(name)
+    return Path(raw).expanduser() if raw else default
+
+
+def minutes(name: str, default: int) -> timedelta:
+    """A length of time given in whole minutes, at least one."""
+    return timedelta(minutes=number(name, default, least=1))
+
+
+def secret_from_file(file: Path) -> str:
+    """The random text kept in a file that only its owner reads, made at first use.
+
+    Created with O_EXCL, so that two processes that start together agree on one.
+    """
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _existing_secret(file)
+    with os.fdopen(descriptor, "w") as out:
+        value = secrets.token_urlsafe(50)
+        out.write(value)
+    return value
+
+
+def _existing_secret(file: Path) -> str:
+    if file.stat().st_mode & 0o077:
+        raise ImproperlyConfigured(f"{file} is readable by others: run chmod 600 {file}.")
+    for _attempt in range(50):
+        # The other process has made the file and not yet written it.
+        if value := file.read_text().strip():
+            return value
+        time.sleep(0.02)
+    raise ImproperlyConfigured(f"{file} is empty: remove it and start again.")

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class LiveConfig(AppConfig):
+    """Websocket plumbing shared by every live page."""
+
+    name = "console.live"
+    label = "live"

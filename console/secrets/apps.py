@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class SecretsConfig(AppConfig):
+    """Encrypted fields and the key ring."""
+
+    name = "console.secrets"
+    label = "secrets"

@@ -1,0 +1,240 @@
+"""Every setting of the console, read from the environment with a default that is safe.
+
+docs/configuration.md lists them; `manage.py check --deploy` finds what is wrong.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONCE, NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from console import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Where everything lies that must outlive an upgrade: database, key ring, releases.
+DATA_DIR = env.path("FLOTILLA_DATA", BASE_DIR / "var")
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+DEBUG = env.flag("FLOTILLA_DEBUG", False)
+SECRET_KEY_FILE = env.path("FLOTILLA_SECRET_KEY_FILE", DATA_DIR / "secret-key")
+KEY_RING_FILE = env.path("FLOTILLA_KEY_RING_FILE", DATA_DIR / "key-ring")
+SECRET_KEY = env.text("FLOTILLA_SECRET_KEY") or env.secret_from_file(SECRET_KEY_FILE)
+ALLOWED_HOSTS = env.words("FLOTILLA_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("FLOTILLA_TRUSTED_ORIGINS")
+# Whether browsers reach the console over TLS (a proxy in front, or daphne's own).
+HTTPS = env.flag("FLOTILLA_HTTPS", False)
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "django_filters",
+    "django_htmx",
+    "csp",
+    "axes",
+    "console.accounts",
+    "console.audit",
+    "console.secrets",
+    "console.live",
+    "console.ui",
+    "clusters",
+    "provisioning",
+    "lab",
+]
+
+MIDDLEWARE = [
+    "console.audit.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "console.accounts.middleware.SessionAgeMiddleware",
+    "console.accounts.middleware.PermissionMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "console.urls"
+ASGI_APPLICATION = "console.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "console.ui.context.shell",
+            ],
+        },
+    }
+]
+
+# SQLite by default. IMMEDIATE: a transaction takes the write lock when it starts, so
+# that it waits (busy timeout) instead of failing half-way with "database is locked".
+DATABASES = {
+    "default": dj_database_url.parse(
+        env.text("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'flotilla.sqlite3'}",
+        conn_max_age=60,
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+        ),
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Wake-ups between processes. Without Redis a viewer polls the database while it watches.
+REDIS_URL = env.text("REDIS_URL")
+CHANNEL_LAYERS = (
+    {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+    if REDIS_URL
+    else {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+)
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+AUTH_PASSWORD_VALIDATORS[1]["OPTIONS"] = {"min_length": 12}  # type: ignore[assignment]
+LOGIN_URL = "accounts:sign-in"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "accounts:sign-in"
+
+# A session ends after this many idle seconds, and in any case after the second figure.
+SESSION_COOKIE_AGE = env.number("FLOTILLA_SESSION_IDLE_SECONDS", 8 * 3600, least=60)
+SESSION_MAX_SECONDS = env.number("FLOTILLA_SESSION_MAX_SECONDS", 7 * 24 * 3600, least=60)
+SESSION_SAVE_EVERY_REQUEST = False  # SessionAgeMiddleware renews it once a minute instead
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SAMESITE = "Lax"
+# Dangerous pages ask for the password again after this many seconds.
+CONFIRM_PASSWORD_SECONDS = env.number("FLOTILLA_CONFIRM_PASSWORD_SECONDS", 1800, least=60)
+
+AXES_FAILURE_LIMIT = env.number("FLOTILLA_SIGN_IN_FAILURES", 5, least=1)
+AXES_COOLOFF_TIME = env.minutes("FLOTILLA_SIGN_IN_LOCKOUT_MINUTES", 15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "console.accounts.views.locked_out"
+AXES_VERBOSE = False
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", _("简体中文"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.text("TZ") or "UTC"
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.path("FLOTILLA_STATIC_ROOT", BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "console.accounts.authentication.ApiTokenAuthentication",
+        "console.accounts.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["console.accounts.permissions.Declared"],
+    "DEFAULT_PAGINATION_CLASS": "console.ui.api.CursorPage",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "EXCEPTION_HANDLER": "console.ui.api.problem_details",
+    "PAGE_SIZE": 50,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Flotilla",
+    "DESCRIPTION": "Fleets of Kubernetes clusters: hosts, clusters, tasks and their live logs.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# Tasks: seconds a worker may be silent before another takes its task over, hosts that
+# one task works on at a time, uploads at a time, and tasks that one worker runs at a time.
+TASK_LEASE_SECONDS = env.number("FLOTILLA_TASK_LEASE_SECONDS", 15, least=2)
+TASK_PARALLEL_HOSTS = env.number("FLOTILLA_PARALLEL_HOSTS", 30, least=1)
+TASK_PARALLEL_UPLOADS = env.number("FLOTILLA_PARALLEL_UPLOADS", 5, least=1)
+WORKER_TASKS = env.number("FLOTILLA_WORKER_TASKS", 4, least=1)
+SSH_CONNECT_SECONDS = env.number("FLOTILLA_SSH_CONNECT_SECONDS", 10, least=1)
+
+RELEASES_DIR = env.path("FLOTILLA_RELEASES", DATA_DIR / "releases")
+RELEASE_MIRROR = env.text("FLOTILLA_RELEASE_MIRROR", "https://dl.k8s.io")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "console.audit.logs.formatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("FLOTILLA_LOG_LEVEL", "INFO")},
+    "loggers": {
+        "paramiko": {"level": "ERROR"},
+        "daphne.http_protocol": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+    },
+}

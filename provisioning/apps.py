@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ProvisioningConfig(AppConfig):
+    """Turns hosts into clusters."""
+
+    name = "provisioning"
