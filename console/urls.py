@@ -1,0 +1,19 @@
+"""Every page of the console: the composition root of its addresses."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from console.api_urls import urlpatterns as api_urlpatterns
+from console.overview import overview
+
+urlpatterns = [
+    path("", overview, name="overview"),
+    path("", include("console.accounts.urls")),
+    path("", include("console.ui.urls")),
+    path("audit/", include("console.audit.urls")),
+    # provisioning first: "clusters/create/" must not be read as a cluster's page.
+    path("", include("provisioning.urls")),
+    path("clusters/", include("clusters.urls")),
+    path("api/v1/", include((api_urlpatterns, "api"))),
+]
