@@ -1,0 +1,83 @@
+"""Proof that nothing of a lab is left on the machine after it was taken down."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import cgroups, network
+from lab.disk import mounts_below
+from lab.network import AddressPlan
+
+NamespaceId = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What to look for; made before the lab goes down, while its namespaces can still be named."""
+
+    plan: AddressPlan
+    folder: Path
+    namespaces: dict[NamespaceId, str]
+
+    @classmethod
+    def before(cls, plan: AddressPlan, folder: Path) -> "Leftovers":
+        """Note every namespace that the lab's hosts live in now."""
+        known: dict[NamespaceId, str] = {}
+        for name in network.namespaces(plan):
+            status = (network.NETNS_FOLDER / name).stat()
+            known[status.st_dev, status.st_ino] = name
+        ours = _namespace_ids("self")
+        for pid in cgroups.processes(plan.prefix):
+            for identity, kind in _namespace_ids(str(pid)).items():
+                if identity not in ours:
+                    known.setdefault(identity, f"a {kind} namespace of process {pid}")
+        return cls(plan, folder, known)
+
+    def found(self) -> list[str]:
+        """One phrase for each thing that is left; empty when the machine is clean."""
+        left = [f"mount {point}" for point in mounts_below(self.folder)]
+        left += [f"network namespace {name}" for name in network.namespaces(self.plan)]
+        left += [f"link {name}" for name in network.lab_links(self.plan)]
+        left += [f"cgroup {folder}" for folder in cgroups.folders(self.plan.prefix)]
+        if self.folder.exists():
+            left.append(f"folder {self.folder}")
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                reason = self._reason(entry.name)
+                if reason:
+                    left.append(f"process {entry.name} ({_command(entry.name)}), {reason}")
+        return left
+
+    def _reason(self, pid: str) -> str:
+        """Why a process belongs to this lab, empty when it does not."""
+        try:
+            groups = Path("/proc", pid, "cgroup").read_text()
+            for line in groups.splitlines():
+                if f"{line.split(':', 2)[2]}/".startswith(f"/{self.plan.prefix}/"):
+                    return f"in the cgroup {line}"
+            for identity in _namespace_ids(pid):
+                if identity in self.namespaces:
+                    return f"in {self.namespaces[identity]}"
+            # Another mount namespace may still hold what is no longer mounted in ours.
+            held = mounts_below(self.folder, pid)
+        except OSError:
+            return ""
+        return f"holds the mount {held[0]}" if held else ""
+
+
+def _namespace_ids(pid: str) -> dict[NamespaceId, str]:
+    found: dict[NamespaceId, str] = {}
+    for kind in ("net", "pid", "mnt", "uts", "ipc", "cgroup"):
+        try:
+            status = Path("/proc", pid, "ns", kind).stat()
+        except OSError:
+            continue
+        found[status.st_dev, status.st_ino] = kind
+    return found
+
+
+def _command(pid: str) -> str:
+    try:
+        words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "gone"
+    return b" ".join(words).decode(errors="replace").strip()[:80] or "no command line"

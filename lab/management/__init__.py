@@ -1,0 +1,1 @@
+"""Django finds the lab's command here."""
