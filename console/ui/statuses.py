@@ -1,0 +1,64 @@
+"""How each status word of the console looks: its label, colour and icon.
+
+A status is never colour alone: the badge shows the word and an icon too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class Look:
+    """label is used where the caller gives none; tone is a class of flotilla.css."""
+
+    label: Any
+    tone: str
+    icon: str
+    moving: bool = False
+
+
+LOOKS = {
+    "active": Look(_("Active"), tone="good", icon="circle-check"),
+    "ready": Look(_("Ready"), tone="good", icon="circle-check"),
+    "succeeded": Look(_("Succeeded"), tone="good", icon="circle-check"),
+    "success": Look(_("Success"), tone="good", icon="circle-check"),
+    "changed": Look(_("Done"), tone="good", icon="circle-check"),
+    "ok": Look(_("Already correct"), tone="good", icon="check"),
+    "unchanged": Look(_("Already correct"), tone="good", icon="check"),
+    "running": Look(_("Running"), tone="busy", icon="loader-2", moving=True),
+    "checking": Look(_("Checking"), tone="busy", icon="loader-2", moving=True),
+    "provisioning": Look(_("Being created"), tone="busy", icon="loader-2", moving=True),
+    "deleting": Look(_("Being deleted"), tone="busy", icon="loader-2", moving=True),
+    "queued": Look(_("Queued"), tone="idle", icon="hourglass"),
+    "pending": Look(_("Waiting"), tone="idle", icon="circle-dashed"),
+    "new": Look(_("Not checked yet"), tone="idle", icon="circle-dashed"),
+    "skipped": Look(_("Skipped"), tone="idle", icon="circle-minus"),
+    "unknown": Look(_("Unknown"), tone="idle", icon="help-circle"),
+    "canceled": Look(_("Canceled"), tone="idle", icon="ban"),
+    "revoked": Look(_("Revoked"), tone="idle", icon="ban"),
+    "expired": Look(_("Expired"), tone="idle", icon="clock-off"),
+    "disabled": Look(_("Disabled"), tone="idle", icon="circle-minus"),
+    "change": Look(_("Will change"), tone="busy", icon="pencil"),
+    "untrusted": Look(_("Fingerprint to be trusted"), tone="warn", icon="fingerprint"),
+    "cordoned": Look(_("Cordoned"), tone="warn", icon="ban"),
+    "stale": Look(_("Stale"), tone="warn", icon="clock-off"),
+    "warning": Look(_("Warning"), tone="warn", icon="alert-triangle"),
+    "denied": Look(_("Denied"), tone="warn", icon="lock"),
+    "unreachable": Look(_("Unreachable"), tone="bad", icon="plug-connected-x"),
+    "not_ready": Look(_("Not ready"), tone="bad", icon="alert-triangle"),
+    "key_changed": Look(_("Host key changed"), tone="bad", icon="alert-triangle"),
+    "failed": Look(_("Failed"), tone="bad", icon="circle-x"),
+    "failure": Look(_("Failure"), tone="bad", icon="circle-x"),
+    "error": Look(_("Error"), tone="bad", icon="alert-triangle"),
+}
+
+
+def look(status: object) -> Look:
+    """The look of a status value; one that is not listed shows its own word, quietly."""
+    word = str(getattr(status, "value", status))
+    found = LOOKS.get(word)
+    return found or Look(word, tone="idle", icon="help-circle")

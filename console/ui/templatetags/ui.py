@@ -1,0 +1,136 @@
+"""The template tags and filters of every page; docs/ui.md shows each with an example."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.contrib.auth.models import AnonymousUser
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
+from django.template.context import Context
+from django.template.loader_tags import BLOCK_CONTEXT_KEY
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from console.accounts.permissions import allowed
+from console.ui.lists import sort_link
+from console.ui.quantities import ago_text, bytes_text, cpus_text, duration_text
+from console.ui.statuses import look
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """A decorative icon: what it means must also stand there in words."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        extra,
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+@register.inclusion_tag("ui/status_badge.html")
+def status_badge(
+    status: object, label: str = "", since: datetime | None = None, reason: str = ""
+) -> dict[str, Any]:
+    """A status as word, icon and colour, with since-when and the reason where known."""
+    found = look(status)
+    word = label or getattr(status, "label", "") or found.label
+    return {"look": found, "word": word, "since": since, "reason": reason}
+
+
+@register.simple_tag
+def ago(moment: datetime | None, missing: str = "–") -> str:
+    """A relative time with the exact one on hover; refreshed by static/js/console.js."""
+    if moment is None:
+        return missing
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}" data-ago>{}</time>',
+        moment.isoformat(),
+        f"{date_format(local, 'Y-m-d H:i:s')} {local.tzname()}",
+        ago_text((timezone.now() - moment).total_seconds()),
+    )
+
+
+@register.filter(name="bytes")
+def bytes_filter(count: Any) -> str:
+    """2147483648 -> 2 GiB; nothing for what is no number."""
+    return bytes_text(count) if isinstance(count, (int, float)) else ""
+
+
+@register.filter
+def cpus(count: Any) -> str:
+    """1.5 -> 1.5 CPU; nothing for what is no number."""
+    return cpus_text(count) if isinstance(count, (int, float)) else ""
+
+
+@register.filter
+def duration(seconds: Any) -> str:
+    """65 -> 1 min 05 s; nothing for what is no number."""
+    return duration_text(seconds) if isinstance(seconds, (int, float)) else ""
+
+
+@register.simple_tag(takes_context=True)
+def may(context: Context, permission: str) -> bool:
+    """Whether the signed-in user's role carries the permission."""
+    user = context.get("user") or AnonymousUser()
+    return allowed(user, permission)
+
+
+@register.simple_tag(takes_context=True)
+def again(context: Context, name: str) -> str:
+    """The content of a block once more: the page's title is also its heading."""
+    block = context.render_context[BLOCK_CONTEXT_KEY].get_block(name)
+    return block.render(context) if block else SafeString("")
+
+
+@register.simple_tag(takes_context=True)
+def sort(context: Context, key: str, label: str) -> SafeString:
+    """A column heading that sorts by key; the view puts `page` of keyset() in the context."""
+    href, arrow, aria = sort_link(context["request"], key, context["page"].sort)
+    mark = icon(arrow, "icon-inline") if arrow else ""
+    return format_html('<th scope="col"{}><a href="{}">{}{}</a></th>', aria, href, label, mark)
+
+
+@register.simple_tag
+def widget(field: BoundField) -> SafeString:
+    """A form field's input with the classes and the ARIA references of ui/field.html."""
+    kind = field.field.widget
+    attrs = {"class": _widget_class(kind)}
+    described = [f"id_{field.html_name}_error"] if field.errors else []
+    described += [f"{field.auto_id}_helptext"] if field.help_text else []
+    if described:
+        attrs["aria-describedby"] = " ".join(described)
+    if field.errors:
+        attrs["class"] += " is-invalid"
+        attrs["aria-invalid"] = "true"
+    if own := kind.attrs.get("class"):
+        attrs["class"] += f" {own}"
+    return field.as_widget(attrs=attrs)
+
+
+def _widget_class(kind: Any) -> str:
+    if isinstance(kind, (CheckboxInput, CheckboxSelectMultiple, RadioSelect)):
+        return "form-check-input"
+    if isinstance(kind, Select):
+        return "form-select"
+    return "form-control"
+
+
+@register.filter
+def is_checkbox(field: BoundField) -> bool:
+    """One box: its label stands beside it."""
+    return isinstance(field.field.widget, CheckboxInput)
+
+
+@register.filter
+def is_choices(field: BoundField) -> bool:
+    """Several boxes or radio buttons: they form a fieldset."""
+    return isinstance(field.field.widget, (CheckboxSelectMultiple, RadioSelect))
