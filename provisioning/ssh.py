@@ -1,0 +1,427 @@
+"""The only code that opens an SSH connection.
+
+Fabric makes the connection (keys, jump hosts); the host's key is pinned and
+anything else is refused. A script runs over one channel of a connection that
+is kept for the whole task; its text and its payloads travel on standard input,
+so that no secret is ever a process argument.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import fabric
+import paramiko
+from paramiko.pkey import PKey
+
+from provisioning.lines import LineSplitter
+from provisioning.shell import quote
+
+CHUNK = 256 * 1024
+WINDOW = 16 * 1024 * 1024
+POLL_SECONDS = 0.5
+
+
+class SSHError(Exception):
+    """A connection that did not come about or broke: the cause and the mend."""
+
+    code = "ssh"
+
+    def __init__(self, cause: str, mend: str) -> None:
+        super().__init__(f"{cause} {mend}")
+        self.cause, self.mend = cause, mend
+
+
+class Unreachable(SSHError):
+    """Nothing answered, or the connection broke."""
+
+    code = "unreachable"
+
+
+class KeyUntrusted(SSHError):
+    """Nobody has trusted this host's key yet; `offered` is what it showed."""
+
+    code = "untrusted"
+
+    def __init__(self, offered: str) -> None:
+        super().__init__(
+            f"The host's key {fingerprint(offered)} is not trusted yet.",
+            "Compare the fingerprint with the one on the host's console and trust it.",
+        )
+        self.offered = offered
+
+
+class KeyChanged(SSHError):
+    """The host shows another key than the pinned one; `offered` is what it showed."""
+
+    code = "key_changed"
+
+    def __init__(self, pinned: str, offered: str) -> None:
+        super().__init__(
+            f"The host shows the key {fingerprint(offered)} but {fingerprint(pinned)} is trusted.",
+            "Either the machine was installed anew or somebody stands in between: find out "
+            "which before you trust the new key.",
+        )
+        self.offered = offered
+
+
+class SignInRefused(SSHError):
+    """The host refused the user, key or password."""
+
+    code = "sign_in"
+
+
+@dataclass(frozen=True)
+class Target:
+    """How to reach one host. Texts of keys are OpenSSH's ("ssh-ed25519 AAAA...")."""
+
+    name: str
+    address: str
+    port: int
+    username: str
+    host_key: str
+    private_key: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    sudo_password: str = field(default="", repr=False)
+    jump: Target | None = None
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Bytes that a script may ask for: a file on the console and how many bytes travel."""
+
+    path: str
+    size: int
+
+
+@dataclass
+class RunResult:
+    """How a script ended: exit status (-1: killed or lost) and what cut it short."""
+
+    status: int
+    timed_out: bool = False
+    stopped: bool = False
+
+
+def fingerprint(key: str) -> str:
+    """The SHA-256 fingerprint of "type base64" as ssh-keygen -l prints it (RFC 4716 blob)."""
+    blob = base64.b64decode(key.split()[1])
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def _key_text(key: PKey) -> str:
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def _parse_host_key(text: str) -> PKey:
+    kind, blob = text.split()[:2]
+    return PKey.from_type_string(kind, base64.b64decode(blob))
+
+
+def _private_key(text: str) -> PKey:
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key(io.StringIO(text))
+        except (paramiko.SSHException, ValueError, IndexError):
+            continue
+    raise SignInRefused(
+        "The credential's private key cannot be used.",
+        "Make or paste the key anew under Settings, Credentials.",
+    )
+
+
+class _Transport(paramiko.Transport):
+    """Windows for bulk copies, and first the ciphers that check and encrypt in one pass."""
+
+    _preferred_ciphers = (
+        "aes128-gcm@openssh.com",
+        "aes256-gcm@openssh.com",
+        *(c for c in paramiko.Transport._preferred_ciphers if "gcm" not in c),
+    )
+
+    def __init__(self, sock: Any, **kwargs: Any) -> None:
+        super().__init__(sock, default_window_size=WINDOW, **kwargs)
+
+
+class Link:
+    """A kept connection to one host. Close it, or use it as a context manager."""
+
+    def __init__(self, target: Target, connection: fabric.Connection) -> None:
+        self.target = target
+        self._connection = connection
+        self.channels_opened = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection and those of its jump hosts."""
+        connection: Any = self._connection
+        while connection is not None:
+            connection.close()
+            gateway = connection.gateway
+            connection = gateway if isinstance(gateway, fabric.Connection) else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands as far as this side knows."""
+        transport = self._connection.transport
+        return transport is not None and transport.is_active()
+
+    def run(
+        self,
+        script: str,
+        on_line: Callable[[str, str], Payload | None],
+        *,
+        seconds: float,
+        nonce: str = "",
+        mark: str = "",
+        stop: threading.Event | None = None,
+        as_root: bool = True,
+    ) -> RunResult:
+        """Run a shell script over one new channel and hand each line to on_line.
+
+        on_line gets (stream, text) and may answer with a Payload, which is then
+        streamed to the script's standard input. Lines that begin with the nonce are
+        the script's own events and never cut; the mark (see provisioning.remote)
+        goes into the environment of the script. When `seconds` have passed or
+        `stop` is set the channel is closed and the result says so; ending what
+        still runs on the host is the caller's (see provisioning.remote.stop_script).
+        Raises Unreachable when the connection is gone.
+        """
+        try:
+            transport = self._connection.transport
+            if transport is None:
+                raise EOFError
+            channel = transport.open_session(timeout=30)
+            self.channels_opened += 1
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise Unreachable(
+                f"The connection to {self.target.name} broke ({_reason(error)}).",
+                "Check that the host is up and reachable, then retry.",
+            ) from error
+        try:
+            deadline = time.monotonic() + seconds
+            channel.settimeout(60)
+            channel.exec_command(self._command(as_root, mark))
+            channel.sendall(self._prologue(as_root) + _framed(script))
+            return self._converse(channel, on_line, deadline, nonce, stop)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise Unreachable(
+                f"The connection to {self.target.name} broke ({_reason(error)}).",
+                "Check that the host is up and reachable, then retry.",
+            ) from error
+        finally:
+            channel.close()
+
+    def _converse(
+        self,
+        channel: paramiko.Channel,
+        on_line: Callable[[str, str], Payload | None],
+        deadline: float,
+        nonce: str,
+        stop: threading.Event | None,
+    ) -> RunResult:
+        splitters = {"stdout": LineSplitter(nonce), "stderr": LineSplitter()}
+        with selectors.DefaultSelector() as selector:
+            selector.register(channel, selectors.EVENT_READ)
+            while True:
+                if stop is not None and stop.is_set():
+                    return RunResult(-1, stopped=True)
+                if time.monotonic() > deadline:
+                    return RunResult(-1, timed_out=True)
+                selector.select(POLL_SECONDS)
+                for stream, text in self._received(channel, splitters):
+                    payload = on_line(stream, text)
+                    if payload is not None and not self._send(channel, payload, deadline, stop):
+                        break
+                if channel.exit_status_ready() and not (
+                    channel.recv_ready() or channel.recv_stderr_ready()
+                ):
+                    break
+                if not self.alive:
+                    raise EOFError("the host went away")
+        for stream, splitter in splitters.items():
+            for text in splitter.end():
+                on_line(stream, text)
+        return RunResult(channel.recv_exit_status())
+
+    @staticmethod
+    def _received(
+        channel: paramiko.Channel, splitters: dict[str, LineSplitter]
+    ) -> list[tuple[str, str]]:
+        lines: list[tuple[str, str]] = []
+        if channel.recv_stderr_ready():
+            lines += [("stderr", t) for t in splitters["stderr"].feed(channel.recv_stderr(CHUNK))]
+        if channel.recv_ready():
+            lines += [("stdout", t) for t in splitters["stdout"].feed(channel.recv(CHUNK))]
+        return lines
+
+    @staticmethod
+    def _send(
+        channel: paramiko.Channel,
+        payload: Payload,
+        deadline: float,
+        stop: threading.Event | None,
+    ) -> bool:
+        left = payload.size
+        with open(payload.path, "rb") as source:
+            while left:
+                if (stop is not None and stop.is_set()) or time.monotonic() > deadline:
+                    return False
+                piece = source.read(min(CHUNK, left))
+                if not piece:
+                    raise OSError(f"{payload.path} is shorter than it should be")
+                channel.sendall(piece)
+                left -= len(piece)
+        return True
+
+    def _command(self, as_root: bool, mark: str) -> str:
+        # The shell reads how many bytes the script has, then the script itself; what
+        # follows on standard input belongs to the script. `read` takes single bytes and
+        # head never reads ahead, so nothing of a payload is swallowed.
+        reader = "/bin/sh -c 'IFS= read -r n; s=$(head -c \"$n\"; printf x); eval \"${s%x}\"'"
+        if mark:
+            reader = f"env FLOTILLA_RUN={quote(mark)} {reader}"
+        if not as_root or self.target.username == "root":
+            return reader
+        if self.target.sudo_password:
+            return f"sudo -S -p '' -- {reader}"
+        return f"sudo -n -- {reader}"
+
+    def _prologue(self, as_root: bool) -> bytes:
+        if as_root and self.target.username != "root" and self.target.sudo_password:
+            return self.target.sudo_password.encode() + b"\n"
+        return b""
+
+
+def _framed(script: str) -> bytes:
+    body = script.encode()
+    return f"{len(body)}\n".encode() + body
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _fabric_connection(target: Target, seconds: float) -> fabric.Connection:
+    connect_kwargs: dict[str, Any] = {
+        "allow_agent": False,
+        "look_for_keys": False,
+        "banner_timeout": seconds,
+        "auth_timeout": seconds,
+        "transport_factory": _Transport,
+    }
+    if target.private_key:
+        connect_kwargs["pkey"] = _private_key(target.private_key)
+    if target.password:
+        connect_kwargs["password"] = target.password
+    connection = fabric.Connection(
+        host=target.address,
+        user=target.username,
+        port=target.port,
+        gateway=_fabric_connection(target.jump, seconds) if target.jump else None,
+        config=fabric.Config(lazy=True),
+        connect_timeout=int(seconds),
+        connect_kwargs=connect_kwargs,
+    )
+    client = connection.client
+    # Fabric would accept any key it has not seen: only the pinned one will do.
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    pinned = _parse_host_key(target.host_key)
+    known = target.address if target.port == 22 else f"[{target.address}]:{target.port}"
+    client.get_host_keys().add(known, pinned.get_name(), pinned)
+    return connection
+
+
+def connect(target: Target, seconds: float = 10) -> Link:
+    """Open a connection to a host whose key is pinned.
+
+    Raises KeyUntrusted, KeyChanged, SignInRefused or Unreachable, for the jump
+    host as well as for the host itself.
+    """
+    hop: Target | None = target
+    while hop is not None:
+        if not hop.host_key:
+            raise KeyUntrusted(offered_key(hop, seconds))
+        hop = hop.jump
+    connection = _fabric_connection(target, seconds)
+    try:
+        connection.open()
+    except paramiko.BadHostKeyException as error:
+        raise KeyChanged(target.host_key, _key_text(error.key)) from error
+    except paramiko.AuthenticationException as error:
+        raise SignInRefused(
+            f"{target.name} refused {target.username} with this key or password.",
+            "Check the user, and that the credential's public key stands in the user's "
+            "authorized_keys.",
+        ) from error
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise _cannot_connect(target, error) from error
+    transport = connection.transport
+    if transport is not None:
+        transport.set_keepalive(5)
+    return Link(target, connection)
+
+
+def _cannot_connect(target: Target, error: Exception) -> SSHError:
+    where = f"{target.name} ({target.address}:{target.port})"
+    text = _reason(error)
+    if "known_hosts" in text:
+        # RejectPolicy: the host has no key of the pinned kind any more.
+        return KeyChanged(target.host_key, offered_key(target))
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return Unreachable(
+            f"{where} speaks only key exchanges or key types that are no longer safe ({text}).",
+            "Upgrade its SSH server: SHA-1 signatures and DSA keys are refused.",
+        )
+    if isinstance(error, TimeoutError):
+        return Unreachable(
+            f"{where} did not answer in time.", "Check that it is up, its address and firewalls."
+        )
+    if isinstance(error, socket.gaierror):
+        return Unreachable(f"The name {target.address} is not known.", "Check the address.")
+    return Unreachable(
+        f"{where} cannot be reached ({text}).",
+        "Check that the host is up, that sshd listens on this port, and the firewall.",
+    )
+
+
+def offered_key(target: Target, seconds: float = 10) -> str:
+    """The key that a host shows, without signing in. Raises Unreachable.
+
+    Behind a jump host the connection goes through it, and its key must be pinned.
+    """
+    link: Link | None = None
+    try:
+        if target.jump is not None:
+            link = connect(target.jump, seconds)
+            through: Any = link._connection.transport
+            sock: Any = through.open_channel(
+                "direct-tcpip", (target.address, target.port), ("", 0), timeout=seconds
+            )
+        else:
+            sock = socket.create_connection((target.address, target.port), timeout=seconds)
+        transport = paramiko.Transport(sock)
+        try:
+            transport.start_client(timeout=seconds)
+            return _key_text(transport.get_remote_server_key())
+        finally:
+            transport.close()
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise _cannot_connect(target, error) from error
+    finally:
+        if link is not None:
+            link.close()
