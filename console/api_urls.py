@@ -11,7 +11,7 @@ import provisioning.api_credentials
 import provisioning.api_hosts
 import provisioning.api_releases
 import provisioning.api_tasks
-from console.ui.api import SchemaView
+from console.ui.schema import SchemaView, UnknownRoute
 
 router = DefaultRouter()
 router.include_root_view = False
@@ -28,4 +28,6 @@ for module in (
 urlpatterns = [
     path("schema/", SchemaView.as_view(), name="schema"),
     path("", include(router.urls)),
+    # Last: what nothing serves is answered with a problem instead of with a page.
+    path("<path:rest>", UnknownRoute.as_view(), name="unknown"),
 ]

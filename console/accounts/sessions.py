@@ -1,0 +1,77 @@
+"""How long a session lives, and whether one still does."""
+
+from __future__ import annotations
+
+import time
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
+from django.utils.crypto import constant_time_compare
+
+from console.accounts.models import User
+from console.accounts.permissions import allowed
+
+STARTED = "flotilla_started"  # when the person signed in
+SEEN = "flotilla_seen"  # when the session was last renewed
+CONFIRMED = "flotilla_confirmed"  # when the password was last given
+RENEW_SECONDS = 60
+
+
+def start(session: SessionBase) -> None:
+    """Note that the password was just given."""
+    now = int(time.time())
+    session[STARTED] = session[SEEN] = session[CONFIRMED] = now
+
+
+def is_over(session: SessionBase | dict[str, Any], now: float | None = None) -> bool:
+    """Whether the idle or the absolute time is up."""
+    now = now or time.time()
+    seen, started = session.get(SEEN), session.get(STARTED)
+    if not isinstance(seen, int) or not isinstance(started, int):
+        return True
+    return now > seen + settings.SESSION_COOKIE_AGE or now > started + settings.SESSION_MAX_SECONDS
+
+
+def renew(session: SessionBase, now: float | None = None) -> None:
+    """Start the idle time anew; written at most once a minute."""
+    now = now or time.time()
+    if now >= session[SEEN] + RENEW_SECONDS:
+        session[SEEN] = int(now)
+
+
+def end_all(user: User, *, keep: str | None = None) -> int:
+    """End the user's sessions at once, but the one to keep. Returns how many."""
+    ended = 0
+    for row in Session.objects.all().iterator():
+        if row.session_key != keep and row.get_decoded().get(SESSION_KEY) == str(user.pk):
+            row.delete()
+            ended += 1
+    return ended
+
+
+def still_valid(user_id: Any, session_key: str | None, permission: str) -> bool:
+    """Whether a session still belongs to this active user with this permission.
+
+    For long-lived connections, which ask again while they are open (wrap it in
+    database_sync_to_async). False for an ended, expired or foreign session, a
+    changed password, a deactivated user and a permission that was taken away.
+    """
+    if not session_key or user_id is None:
+        return False
+    store = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    data: dict[str, Any] = store.load()
+    if data.get(SESSION_KEY) != str(user_id) or not data.get(BACKEND_SESSION_KEY):
+        return False
+    if is_over(data):
+        return False
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None or user.must_change_password:
+        return False
+    given = data.get(HASH_SESSION_KEY, "")
+    if not constant_time_compare(given, user.get_session_auth_hash()):
+        return False
+    return allowed(user, permission)

@@ -1,0 +1,126 @@
+"""The only way to write an audit event."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Any
+
+import structlog
+from django.db import models
+
+from console.accounts.models import User
+from console.audit.catalogue import ACTIONS
+from console.audit.models import AuditEvent, Outcome
+from console.secrets.fields import EncryptedTextField
+from console.secrets.redact import MASK, is_secret_name, mask_text, mask_value
+
+NAME_LIMIT = 255
+REASON_LIMIT = 4000
+
+
+def snapshot(obj: models.Model) -> dict[str, Any]:
+    """The fields of a row without its secrets, to be given as `before` or `after`.
+
+    A secret shows as dots when one is set and as the empty text when not, so
+    that setting and removing one is still a visible change.
+    """
+    fields: dict[str, Any] = {}
+    for field in obj._meta.concrete_fields:
+        if isinstance(field, EncryptedTextField):
+            fields[field.name] = MASK if obj.__dict__.get(field.attname) else ""
+        else:
+            fields[field.name] = _plain(field.name, obj.__dict__.get(field.attname))
+    return fields
+
+
+def record(
+    action: str,
+    obj: models.Model | None = None,
+    *,
+    request: Any = None,
+    actor: User | None = None,
+    before: Mapping[str, Any] | models.Model | None = None,
+    after: Mapping[str, Any] | models.Model | None = None,
+    outcome: str = "success",
+    reason: str = "",
+    object_name: str = "",
+) -> AuditEvent:
+    """Write one event, in the caller's transaction: no change without its event.
+
+    The actor, the token, the address and the request id come from the request
+    where one is given (Django's or the REST framework's). Secrets in `before`,
+    `after` and `reason` are replaced by dots. Raises ValueError for an action
+    that console.audit.catalogue does not list.
+    """
+    if action not in ACTIONS:
+        raise ValueError(f"{action!r} is not in console.audit.catalogue: add it with its meaning.")
+    actor = actor or _user_of(request)
+    return AuditEvent.objects.create(
+        actor=actor if actor and actor.pk else None,
+        actor_name=actor.get_username() if actor else "",
+        token_name=_token_name(request),
+        action=action,
+        object_type=obj._meta.label_lower if obj else "",
+        object_id=str(obj.pk) if obj and obj.pk is not None else "",
+        object_name=mask_text(object_name or (str(obj) if obj else ""))[:NAME_LIMIT],
+        before=_fields(before),
+        after=_fields(after),
+        outcome=Outcome(outcome),
+        reason=mask_text(str(reason))[:REASON_LIMIT],
+        request_id=request_id(request),
+        address=address_of(request),
+    )
+
+
+def request_id(request: Any = None) -> str:
+    """The id of the request, or of the one that this code runs for."""
+    found = getattr(request, "request_id", "")
+    return str(found or structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+def address_of(request: Any) -> str | None:
+    """The address of the browser or client, where it is one."""
+    raw = request.META.get("REMOTE_ADDR", "") if request is not None else ""
+    try:
+        return str(ipaddress.ip_address(raw))
+    except ValueError:
+        return None
+
+
+def _user_of(request: Any) -> User | None:
+    user = getattr(request, "user", None)
+    return user if isinstance(user, User) else None
+
+
+def _token_name(request: Any) -> str:
+    # Set by ApiTokenAuthentication on the Django request, which REST requests wrap.
+    return str(getattr(request, "api_token_name", ""))
+
+
+def _fields(given: Mapping[str, Any] | models.Model | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if isinstance(given, models.Model):
+        return snapshot(given)
+    return {str(name): _plain(str(name), value) for name, value in given.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The value as JSON can hold it, with secrets as dots."""
+    if isinstance(value, Mapping):
+        if is_secret_name(name) and value:
+            return MASK
+        return {str(key): _plain(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        if is_secret_name(name) and value:
+            return MASK
+        return [_plain(name, item) for item in value]
+    if isinstance(value, models.Model):
+        return mask_value(name, str(value))
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float):
+        return mask_value(name, value)
+    return mask_value(name, str(value))

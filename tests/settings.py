@@ -1,0 +1,23 @@
+"""The console's own settings, made fast and self-contained for tests."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+_home = Path(tempfile.mkdtemp(prefix="flotilla-tests-"))
+os.environ.setdefault("FLOTILLA_DATA", str(_home / "var"))
+os.environ.setdefault("FLOTILLA_SECRET_KEY", "tests-only-0123456789-0123456789-0123456789")
+
+from console.settings import *  # noqa: E402, F403
+from console.settings import MIDDLEWARE, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Names stay as they are: no test depends on `collectstatic` having run.
+STORAGES = {
+    **STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("whitenoise.")]
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
