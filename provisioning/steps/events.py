@@ -1,0 +1,61 @@
+"""What a running script tells the console: one line for each event."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+
+VERBS = frozenset({"resource", "prior", "want", "failed", "done", "undone"})
+
+
+@dataclass(frozen=True)
+class Event:
+    """verb: one of VERBS; data: the fields of the event, text decoded from base64 where it was."""
+
+    verb: str
+    data: dict[str, object] = field(default_factory=dict)
+
+
+def read_event(line: str, nonce: str) -> Event | None:
+    """The event in a line of a script's stdout, or None for a line that is none.
+
+    In: one line without its newline, decoded with errors="replace"; the nonce
+    of this run. A line without the exact nonce, with an unknown verb or with
+    broken JSON is no event and never an error: a host may print what it likes.
+    Fields `name_b64` become `name` as text.
+    """
+    if not nonce or not line.startswith(nonce + " "):
+        return None
+    verb, _, text = line[len(nonce) + 1 :].rstrip("\r\n").partition(" ")
+    if verb not in VERBS:
+        return None
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(raw, dict):
+        return None
+    data: dict[str, object] = {}
+    for name, value in raw.items():
+        if name.endswith("_b64"):
+            data[name.removesuffix("_b64")] = _text(value)
+        else:
+            data[name] = value
+    if verb == "want" and not isinstance(data.get("payload"), int):
+        return None
+    if verb == "done" and not isinstance(data.get("changed"), int):
+        return None
+    if verb in ("resource", "prior", "failed") and not isinstance(data.get("key"), str):
+        return None
+    return Event(verb, data)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        return ""
+    try:
+        return base64.b64decode(value, validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""

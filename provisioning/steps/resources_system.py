@@ -1,0 +1,279 @@
+"""Resources that are parts of a running system: units, packages, kernel settings, waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provisioning import shell
+from provisioning.steps.base import PlanItem
+from provisioning.steps.resource import Payloads, Resource, digest
+
+if TYPE_CHECKING:
+    from provisioning.facts import Facts
+
+
+def _yes_no(value: bool | None) -> str:
+    return "-" if value is None else "yes" if value else "no"
+
+
+@dataclass(frozen=True)
+class Unit(Resource):
+    """A systemd unit: whether it starts at boot, whether it runs now (None: as it is).
+
+    restart_on: keys of resources of the same step that it must be restarted
+    for; version: text that stands for what other steps gave it (the release's
+    version). block False: start it and go on, a Wait looks after it later.
+    """
+
+    name: str
+    enabled: bool | None = True
+    started: bool | None = True
+    restart_on: tuple[str, ...] = ()
+    version: str = ""
+    block: bool = True
+    inputs: str = ""  # filled by the compiler: the fingerprints of restart_on
+
+    @property
+    def key(self) -> str:
+        return f"unit:{self.name}"
+
+    @property
+    def title(self) -> str:
+        return f"Unit {self.name}"
+
+    def mark(self) -> str:
+        """What the host remembers of the state that the unit was last started with."""
+        return digest(self.version, self.inputs)
+
+    def dependants(self) -> tuple[str, ...]:
+        return self.restart_on
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        there = facts.units.get(self.name)
+        todo = []
+        if self.enabled is not None and (there is not None and there.enabled) != self.enabled:
+            todo.append(f"systemctl {'enable' if self.enabled else 'disable'} {self.name}")
+        running = there is not None and there.active
+        if self.started is not None and running != self.started:
+            todo.append(f"systemctl {'start' if self.started else 'stop'} {self.name}")
+        elif self.started and facts.mark(self.key) != self.mark():
+            todo.append(f"systemctl restart {self.name}")
+        return self.change(*todo) if todo else self.ok()
+
+    def script(self, payloads: Payloads) -> str:
+        return (
+            f"fl_unit {shell.unit(self.name)} {_yes_no(self.enabled)} {_yes_no(self.started)}"
+            f" {self.mark()} {'--quiet' if self.block else '--no-block'}"
+        )
+
+
+@dataclass(frozen=True)
+class Package(Resource):
+    """A package of the distribution. provides: the path it is wanted for, if any other owner will do."""
+
+    name: str
+    provides: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"package:{self.name}"
+
+    @property
+    def title(self) -> str:
+        return f"Package {self.name}"
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        if self.name in facts.packages or (self.provides and self.provides in facts.paths):
+            return self.ok()
+        return self.change(f"install {self.name} with the host's package manager")
+
+    def script(self, payloads: Payloads) -> str:
+        provides = shell.path(self.provides) if self.provides else "''"
+        return f"fl_package {shell.token(self.name)} {provides}"
+
+
+@dataclass(frozen=True)
+class Sysctl(Resource):
+    """A kernel setting, now (a File in /etc/sysctl.d keeps it over a reboot)."""
+
+    name: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        return f"sysctl:{self.name}"
+
+    @property
+    def title(self) -> str:
+        return f"Kernel setting {self.name}"
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        now = facts.sysctls.get(self.name)
+        if now == self.value:
+            return self.ok()
+        return self.change(f"sysctl -w {self.name}={self.value}  # now {now or 'not there'}")
+
+    def script(self, payloads: Payloads) -> str:
+        return f"fl_sysctl {shell.sysctl(self.name)} {shell.quote(self.value)}"
+
+
+@dataclass(frozen=True)
+class KernelModule(Resource):
+    """A kernel module; path: what exists once the kernel offers it, built in or loaded."""
+
+    name: str
+    path: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"module:{self.name}"
+
+    @property
+    def title(self) -> str:
+        return f"Kernel module {self.name}"
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        return self.ok() if self.name in facts.modules else self.change(f"modprobe {self.name}")
+
+    def script(self, payloads: Payloads) -> str:
+        path = shell.path(self.path) if self.path else "''"
+        return f"fl_module {shell.token(self.name)} {path}"
+
+
+@dataclass(frozen=True)
+class Swap(Resource):
+    """No swap, now and after a reboot (the kubelet's default `failSwapOn`)."""
+
+    @property
+    def key(self) -> str:
+        return "swap:off"
+
+    @property
+    def title(self) -> str:
+        return "Swap off"
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        if not facts.swap:
+            return self.ok()
+        return self.change("swapoff -a", f"# in use: {' '.join(facts.swap)}", "comment it in /etc/fstab")
+
+    def script(self, payloads: Payloads) -> str:
+        return "fl_swap"
+
+
+@dataclass(frozen=True)
+class Hostname(Resource):
+    """The machine's own name."""
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        return "hostname:hostname"
+
+    @property
+    def title(self) -> str:
+        return f"Host name {self.name}"
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        if facts.hostname == self.name:
+            return self.ok()
+        return self.change(f"hostname {self.name}  # now {facts.hostname}")
+
+    def script(self, payloads: Payloads) -> str:
+        return f"fl_hostname {shell.label(self.name)}"
+
+
+@dataclass(frozen=True)
+class HostsEntries(Resource):
+    """The cluster's own lines in /etc/hosts: (address, name) pairs. Other lines stay as they are."""
+
+    entries: tuple[tuple[str, str], ...]
+    cluster: int
+
+    @property
+    def key(self) -> str:
+        return "hosts:/etc/hosts"
+
+    @property
+    def title(self) -> str:
+        return "Names of the nodes in /etc/hosts"
+
+    def _lines(self) -> tuple[str, ...]:
+        return tuple(
+            f"{shell.address(address)} {shell.label(name)} # flotilla:{self.cluster:d}"
+            for address, name in self.entries
+        )
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        mine = tuple(line for line in facts.hosts if line.endswith(f"# flotilla:{self.cluster}"))
+        return self.ok() if mine == self._lines() else self.change(*(f"+{x}" for x in self._lines()))
+
+    def script(self, payloads: Payloads) -> str:
+        return f"fl_hosts {shell.quote(chr(10).join(self._lines()))}"
+
+
+@dataclass(frozen=True)
+class Wait(Resource):
+    """Until `condition` succeeds, at most `seconds`; changes nothing.
+
+    expected: what a person reads when it does not; diagnosis: commands whose
+    output tells why; units: those that end the wait at once when they keep
+    failing (in the plan the wait is over when all of them run).
+    """
+
+    name: str
+    about: str
+    condition: str
+    seconds: int
+    expected: str
+    diagnosis: str = ""
+    units: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"wait:{self.name}"
+
+    @property
+    def title(self) -> str:
+        return self.about
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        known = [facts.units.get(name) for name in self.units]
+        if known and all(unit is not None and unit.active for unit in known):
+            return self.ok("waits only if it is not so")
+        return self.unknown(f"wait at most {self.seconds} s until {self.expected}")
+
+    def script(self, payloads: Payloads) -> str:
+        units = " ".join(shell.unit(name) for name in self.units)
+        return (
+            f"fl_wait {self.seconds:d} {shell.quote(units)} {shell.quote(self.expected)}"
+            f" {shell.quote(self.condition)} {shell.quote(self.diagnosis)}"
+        )
+
+
+@dataclass(frozen=True)
+class Probe(Resource):
+    """A test that leaves everything as it was; its last output lines are the finding when it fails."""
+
+    name: str
+    about: str
+    run: str
+    expected: str
+    hint: str
+    explains: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"probe:{self.name}"
+
+    @property
+    def title(self) -> str:
+        return self.about
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        return self.ok(self.explains or "is tested in every run and changes nothing")
+
+    def script(self, payloads: Payloads) -> str:
+        return f"fl_probe {shell.quote(self.expected)} {shell.token(self.hint)} {shell.quote(self.run)}"
