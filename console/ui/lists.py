@@ -133,5 +133,7 @@ def sort_link(request: HttpRequest, key: str, current: str) -> tuple[str, str, S
     down = current.startswith("-")
     word = "descending" if down else "ascending"
     aria = format_html(' aria-sort="{}"', word)
-    arrow = {True: "arrow-down", False: "arrow-up"}[down]
-    return f"?{query.urlencode()}", arrow, aria
+    arrow_icon = "arrow-down"
+    if not down:
+        arrow_icon = "arrow-up"
+    return f"?{query.urlencode()}", arrow_icon, aria

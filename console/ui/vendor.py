@@ -22,7 +22,9 @@ FILES = {
 }
 SOURCE_MAP = re.compile(r"(/\*#|//#) sourceMappingURL=\S+( \*/)?\s*$")
 # {% icon "server" %} in templates; icon="server" in includes and modules.
-NAMED = re.compile(r"""(?:\{%\s*icon\s+|\b[a-z_]*icon\s*=\s*)["']([a-z0-9-]+)["']""")
+NAMED = re.compile(
+    r"""(?:\{%\s*icon\s+|\{%\s*icon\s[^%]*default:|\b[a-z_]*icon\s*=\s*)["']([a-z0-9-]+)["']"""
+)
 ICON_FILES = ("templates/**/*.html", "*/**/*.py")
 OUTER = re.compile(r"\A\s*<svg[^>]*>|</svg>\s*\Z|<path stroke=\"none\"[^>]*/>")
 
