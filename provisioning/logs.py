@@ -1,0 +1,262 @@
+"""The numbered log of a task: written in batches, read by number.
+
+Lines are numbered from 1 without holes. A chunk row keeps its lines as they go
+over the wire, so that serving them costs a join of texts and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from provisioning.lease import Lease, LeaseLost
+from provisioning.models import LogChunk, Task
+
+FLUSH_SECONDS = 0.1
+CHUNK_LINES = 500
+CHUNK_BYTES = 128 * 1024
+WAITING_LINES = 20_000  # a writer that is this far ahead of the database waits
+MASK = "••••"
+SHORTEST_SECRET = 6  # shorter ones would blot out ordinary words
+
+
+class Mask:
+    """Replaces every known secret in a text, also where it was cut or encoded by lines."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Hide these texts from now on; of a text with several lines each long line."""
+        parts = {
+            line.strip()
+            for secret in secrets
+            for line in secret.splitlines()
+            if len(line.strip()) >= SHORTEST_SECRET and not line.startswith("-----")
+        }
+        if not parts <= self._secrets:
+            self._secrets |= parts
+            longest_first = sorted(self._secrets, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line as it goes over the wire, and its number."""
+
+    seq: int
+    wire: str
+
+
+def wire_line(seq: int, time: datetime, host: str, step: str, stream: str, text: str) -> str:
+    """A line as JSON text: {"seq","time","host","step","stream","text"}."""
+    # A lone surrogate has no UTF-8 form; it can only come from our own text.
+    clean = text.encode("utf-8", "replace").decode()
+    return orjson.dumps(
+        {
+            "seq": seq,
+            "time": time.isoformat(timespec="milliseconds"),
+            "host": host,
+            "step": step,
+            "stream": stream,
+            "text": clean,
+        }
+    ).decode()
+
+
+class LogWriter:
+    """Numbers lines from any thread and writes them in batches under the task's lease.
+
+    After LeaseLost nothing is written any more and write() raises it.
+    """
+
+    def __init__(self, lease: Lease, last_seq: int, mask: Mask | None = None) -> None:
+        self.mask = mask or Mask()
+        self._lease = lease
+        self._seq = last_seq
+        self._waiting: list[Line] = []
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str, host: str = "", step: str = "", stream: str = "stdout") -> None:
+        """Add one line. Waits while the database is far behind. Raises LeaseLost."""
+        text = self.mask(text)
+        with self._changed:
+            while len(self._waiting) >= WAITING_LINES and not self._lease.lost.is_set():
+                self._changed.wait(1)
+            if self._lease.lost.is_set():
+                raise LeaseLost
+            self._seq += 1
+            wire = wire_line(self._seq, timezone.now(), host, step, stream, text)
+            self._waiting.append(Line(self._seq, wire))
+            if len(self._waiting) == CHUNK_LINES:
+                self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Return once everything written so far is in the database. Raises LeaseLost."""
+        with self._changed:
+            self._changed.notify_all()
+            while self._waiting and self._thread.is_alive():
+                if self._lease.lost.is_set():
+                    raise LeaseLost
+                self._changed.wait(0.05)
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout=60)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    if not self._closing:
+                        self._changed.wait(FLUSH_SECONDS)
+                    batch = self._waiting[: 8 * CHUNK_LINES]
+                    if self._closing and not batch:
+                        return
+                if batch and not self._save(batch):
+                    return
+        finally:
+            connection.close()
+
+    def _save(self, batch: list[Line]) -> bool:
+        try:
+            with self._lease.write():
+                LogChunk.objects.bulk_create(
+                    LogChunk(
+                        task_id=self._lease.task_id,
+                        first=lines[0].seq,
+                        last=lines[-1].seq,
+                        body=",".join(line.wire for line in lines),
+                    )
+                    for lines in chunked(batch)
+                )
+                self._lease.rows().update(last_seq=batch[-1].seq)
+        except LeaseLost:
+            return False
+        except Exception:
+            # The database is locked or away: the lines wait, the next round tries again.
+            connection.close()
+            return not self._closing or not self._lease.lost.wait(1)
+        with self._changed:
+            del self._waiting[: len(batch)]
+            self._changed.notify_all()
+        return True
+
+
+def chunked(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Lines in groups that fit into one chunk row."""
+    group: list[Line] = []
+    size = 0
+    for line in lines:
+        if group and (len(group) >= CHUNK_LINES or size + len(line.wire) > CHUNK_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(line)
+        size += len(line.wire)
+    if group:
+        yield group
+
+
+def append(task: Task, texts: Iterable[str], step: str = "") -> None:
+    """Lines written outside a run (queued, canceled before it began)."""
+    with transaction.atomic():
+        texts = list(texts)
+        Task.objects.filter(pk=task.pk).update(last_seq=F("last_seq") + len(texts))
+        last = Task.objects.values_list("last_seq", flat=True).get(pk=task.pk)
+        now = timezone.now()
+        lines = [
+            Line(seq, wire_line(seq, now, "", step, "console", text))
+            for seq, text in enumerate(texts, last - len(texts) + 1)
+        ]
+        LogChunk.objects.bulk_create(
+            LogChunk(
+                task=task,
+                first=group[0].seq,
+                last=group[-1].seq,
+                body=",".join(line.wire for line in group),
+            )
+            for group in chunked(lines)
+        )
+
+
+def bodies_after(task_id: int, after: int, most_bytes: int = 1 << 20) -> tuple[list[str], int]:
+    """Wire texts of the lines after a number, and the number of the last one.
+
+    Whole chunks are passed on as they are; only a chunk that begins at or before
+    `after` is taken apart. Stops after about most_bytes (at least one chunk).
+    """
+    bodies: list[str] = []
+    size, last = 0, after
+    rows = LogChunk.objects.filter(task_id=task_id, last__gt=after).order_by("first")
+    for first, end, body in rows.values_list("first", "last", "body").iterator(chunk_size=16):
+        if first <= after:
+            lines = parse(body)[after - first + 1 :]
+            body = ",".join(orjson.dumps(line).decode() for line in lines)
+        bodies.append(body)
+        last = end
+        size += len(body)
+        if size >= most_bytes:
+            break
+    return bodies, last
+
+
+def parse(body: str) -> list[dict[str, Any]]:
+    """A chunk's lines as objects."""
+    lines: list[dict[str, Any]] = orjson.loads(f"[{body}]")
+    return lines
+
+
+def read(
+    task_id: int,
+    *,
+    after: int = 0,
+    before: int = 0,
+    limit: int = 1000,
+    host: str = "",
+    step: str = "",
+    text: str = "",
+) -> list[dict[str, Any]]:
+    """Up to `limit` lines in order: after a number, or the last ones before a number.
+
+    host, step and text (case-insensitive) filter; the numbers stay what they are.
+    """
+    rows = LogChunk.objects.filter(task_id=task_id)
+    backwards = before > 0
+    if backwards:
+        rows = rows.filter(first__lt=before).order_by("-first")
+    else:
+        rows = rows.filter(last__gt=after).order_by("first")
+    needle = text.casefold()
+    found: list[dict[str, Any]] = []
+    for body in rows.values_list("body", flat=True).iterator(chunk_size=8):
+        lines = [
+            line
+            for line in parse(body)
+            if (line["seq"] < before if backwards else line["seq"] > after)
+            and (not host or line["host"] == host)
+            and (not step or line["step"] == step)
+            and (not needle or needle in line["text"].casefold())
+        ]
+        found = lines + found if backwards else found + lines
+        if len(found) >= limit:
+            break
+    return found[-limit:] if backwards else found[:limit]
