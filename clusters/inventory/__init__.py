@@ -1,0 +1,1 @@
+"""The watched read model in SQL that pages are served from."""

@@ -37,6 +37,10 @@ class _OpensOnAccess(DeferredAttribute):
         value = super().__get__(instance, cls)
         return value.open() if isinstance(value, Sealed) else value
 
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        # Without a setter the instance's own dictionary would hide __get__.
+        instance.__dict__[self.field.attname] = value
+
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text kept as `<key id>:<Fernet token>`; the empty text stays empty.

@@ -1,0 +1,82 @@
+"""What the console shows to a cluster's API server, and the TLS context made of it."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from clusters.kube.errors import CertificateRefused, CredentialsMissing
+from clusters.models import Cluster, ClusterSecret
+
+CA = "ca/kubernetes.crt"
+CERTIFICATE = "console/client.crt"
+KEY = "console/client.key"
+NAMES = (CA, CERTIFICATE, KEY)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """One API server and how the console signs in to it; the key never shows in a repr."""
+
+    endpoint: str
+    ca: str
+    certificate: str
+    key: str = field(repr=False)
+
+
+# Changes whenever the endpoint or one of the three secrets does.
+Stamp = tuple[str, tuple[tuple[str, datetime], ...]]
+
+
+def stamp(cluster: Cluster) -> Stamp:
+    """What tells whether a connection made earlier still has the cluster's credentials."""
+    rows = ClusterSecret.objects.filter(cluster=cluster, name__in=NAMES)
+    return cluster.endpoint, tuple(sorted(rows.values_list("name", "updated")))
+
+
+def credentials_of(cluster: Cluster) -> Credentials:
+    """The cluster's credentials, decrypted. Raises CredentialsMissing naming what is not there."""
+    rows = ClusterSecret.objects.filter(cluster=cluster, name__in=NAMES)
+    found = {row.name: str(row.value) for row in rows if row.value}
+    missing = [name for name in NAMES if name not in found]
+    if not cluster.endpoint:
+        missing.insert(0, "endpoint")
+    if missing:
+        raise CredentialsMissing(
+            f"The console has no {', '.join(missing)} for the cluster {cluster.name}.",
+            "They appear when its creation has come as far as the control plane.",
+        )
+    return Credentials(cluster.endpoint, found[CA], found[CERTIFICATE], found[KEY])
+
+
+def tls_context(credentials: Credentials) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the cluster's CA alone, and the console's client certificate.
+
+    Raises CertificateRefused when one of the PEM texts cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(cadata=credentials.ca)
+        _load_client_pair(context, credentials)
+    except (ssl.SSLError, ValueError) as error:
+        raise CertificateRefused(
+            f"The console's certificate or key for {credentials.endpoint} cannot be read: "
+            f"{getattr(error, 'reason', None) or type(error).__name__}.",
+            "Repair the cluster: it issues them anew.",
+        ) from None
+    return context
+
+
+def _load_client_pair(context: ssl.SSLContext, credentials: Credentials) -> None:
+    # The ssl module reads a key from a file only. A memory file has a name for this
+    # process alone and never touches a disk.
+    descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "w") as out:
+            out.write(credentials.certificate.rstrip() + "\n" + credentials.key)
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,49 @@
+"""What can go wrong between the console and an API server: what, why, and what to do."""
+
+from __future__ import annotations
+
+
+class KubeError(Exception):
+    """A call to an API server failed.
+
+    cause: one sentence that names the server and what happened; mend: what a
+    person can do about it. Neither ever holds a credential or more than a
+    line of what the server answered.
+    """
+
+    def __init__(self, cause: str, mend: str = "") -> None:
+        super().__init__(f"{cause} {mend}".strip())
+        self.cause = cause
+        self.mend = mend
+
+
+class CredentialsMissing(KubeError):
+    """The console has no endpoint or no client certificate for this cluster (yet)."""
+
+
+class ClusterUnreachable(KubeError):
+    """No connection, no answer in time, or a connection that was cut."""
+
+
+class CertificateRefused(ClusterUnreachable):
+    """One side does not accept the certificate of the other."""
+
+
+class AccessRefused(KubeError):
+    """The API server knows the console and refuses (401 or 403)."""
+
+
+class NotFound(KubeError):
+    """The API server has no such thing (404)."""
+
+
+class Gone(KubeError):
+    """The resource version is too old (410): list again."""
+
+
+class ServerNotReady(KubeError):
+    """The API server answers, and says of itself that it is not ready."""
+
+
+class UnexpectedAnswer(KubeError):
+    """Any other answer: an error of the server, a redirect, no JSON, too much of it."""

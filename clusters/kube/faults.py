@@ -1,0 +1,145 @@
+"""From what the HTTP library raises or a server answers to a KubeError that names the mend."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import Any
+
+import orjson
+import urllib3.exceptions as http
+
+from clusters.kube.errors import (
+    AccessRefused,
+    CertificateRefused,
+    ClusterUnreachable,
+    Gone,
+    KubeError,
+    NotFound,
+    UnexpectedAnswer,
+)
+
+ERRORS = (http.HTTPError, HTTPException, OSError)
+
+LOOK_AT_HOST = "Check that its hosts are up and that a firewall lets the console reach this port."
+
+
+@contextmanager
+def named(address: str) -> Iterator[None]:
+    """Turn what the HTTP library raises inside into a KubeError about this address."""
+    from kubernetes.client.exceptions import ApiException
+
+    try:
+        yield
+    except ApiException as error:
+        # The library raises this itself for TLS faults, with the text alone.
+        raise _of_tls(address, str(error.reason)) from None
+    except ERRORS as error:
+        raise of_exception(address, error) from None
+
+
+def of_exception(address: str, error: BaseException) -> KubeError:
+    """The KubeError of a network, TLS or HTTP protocol exception."""
+    cause = _innermost(error)
+    if isinstance(cause, (ssl.SSLError, http.SSLError)):
+        return _of_tls(address, str(cause))
+    if isinstance(cause, (http.NameResolutionError, socket.gaierror)):
+        return ClusterUnreachable(
+            f"The name in {address} is not known to the console's DNS.", "Check the endpoint."
+        )
+    if isinstance(cause, (http.TimeoutError, TimeoutError)):
+        return ClusterUnreachable(f"{address} did not answer in time.", LOOK_AT_HOST)
+    if isinstance(cause, ConnectionRefusedError):
+        return ClusterUnreachable(
+            f"{address} refuses connections: no API server listens there.",
+            "Check kube-apiserver on its hosts: systemctl status kube-apiserver.",
+        )
+    if isinstance(cause, OSError) and cause.strerror:
+        return ClusterUnreachable(f"{address}: {cause.strerror}.", LOOK_AT_HOST)
+    return ClusterUnreachable(f"The connection to {address} was cut.", LOOK_AT_HOST)
+
+
+def too_slow(address: str, seconds: float) -> ClusterUnreachable:
+    """The answer began and did not end within the time limit."""
+    return ClusterUnreachable(
+        f"{address} did not finish its answer within {seconds:g} s.", LOOK_AT_HOST
+    )
+
+
+def of_status(address: str, path: str, status: int, body: bytes) -> KubeError:
+    """The KubeError of an HTTP status other than 200."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = None
+    told = answer.get("message") if isinstance(answer, dict) else None
+    said = f" It says: {_line(told)}" if told else ""
+    where = f"{address}{path}"
+    if status in (401, 403):
+        return AccessRefused(
+            f"{where} refuses the console ({status}).{said}",
+            "Check the certificate's date and the rights of the group flotilla:admins.",
+        )
+    if status == 404:
+        return NotFound(f"{where} does not exist.{said}")
+    if status == 410:
+        return Gone(f"{where} no longer has that version.{said}", "List again.")
+    if 300 <= status < 400:
+        return UnexpectedAnswer(
+            f"{where} answered with a redirect ({status}), which is not followed.",
+            "Give the address of the API server itself as the endpoint.",
+        )
+    return UnexpectedAnswer(f"{where} answered {status}.{said}")
+
+
+def of_status_object(address: str, status: Mapping[str, Any]) -> KubeError:
+    """The KubeError of the Status object that ends a watch."""
+    code = status.get("code")
+    message = _line(status.get("message"))
+    if code == 410 or status.get("reason") in ("Expired", "Gone"):
+        return Gone(f"{address} no longer has that version. {message}", "List again.")
+    return UnexpectedAnswer(f"{address} ended the watch ({code}): {message}")
+
+
+def _of_tls(address: str, text: str) -> CertificateRefused:
+    lower = text.lower()
+    if "alert" in lower:
+        return CertificateRefused(
+            f"{address} refuses the console's client certificate.",
+            "Renew it with a repair of the cluster, and check the clocks of console and hosts.",
+        )
+    if "certificate verify failed" in lower:
+        why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip()
+        return CertificateRefused(
+            f"The certificate of {address} is not trusted: {_line(why) or 'unknown reason'}.",
+            "Somebody else may answer at this address, or the cluster has a new CA.",
+        )
+    return CertificateRefused(
+        f"{address} does not speak TLS as an API server does.", "Check address and port."
+    )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What lies under the library's wrappers."""
+    while True:
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((a for a in error.args if isinstance(a, BaseException)), None)
+        if inner is None:
+            # urllib3 keeps the cause of a refused connection only as the context.
+            context = error.__cause__ or error.__context__
+            known = (http.HTTPError, OSError)
+            if type(error) is http.NewConnectionError and isinstance(context, known):
+                inner = context
+            else:
+                return error
+        error = inner
+
+
+def _line(text: object) -> str:
+    """One printable line of at most 200 characters of what a server sent."""
+    words = "".join(c if c.isprintable() else " " for c in str(text or ""))
+    return " ".join(words.split())[:200]

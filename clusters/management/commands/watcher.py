@@ -1,0 +1,28 @@
+"""manage.py watcher: keeps the console's picture of every cluster up to date."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from clusters.inventory.watcher import Watcher
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or SIGINT; several may run at a time and share the clusters."""
+
+    help = "Watch clusters into the database. Several may run; each cluster is watched by one."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Watch until a signal asks to stop."""
+        watcher = Watcher()
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            watcher.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        watcher.run()

@@ -1,0 +1,263 @@
+"""A local HTTPS server that lists and watches nodes as an API server does, faults included."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from tests.unit.clusters.authority import Authority
+
+
+def node(name: str, ready: bool = True, **labels: str) -> dict:
+    return {
+        "kind": "Node",
+        "apiVersion": "v1",
+        "metadata": {
+            "name": name,
+            "creationTimestamp": "2026-01-02T03:04:05Z",
+            "labels": {"kubernetes.io/hostname": name, **labels},
+        },
+        "spec": {"podCIDR": "10.244.0.0/24"},
+        "status": {
+            "capacity": {"cpu": "2", "memory": "2048Mi", "pods": "110"},
+            "allocatable": {"cpu": "2", "memory": "1948Mi", "pods": "110"},
+            "addresses": [
+                {"type": "Hostname", "address": name},
+                {"type": "InternalIP", "address": "10.77.0.11"},
+            ],
+            "conditions": [
+                {"type": "MemoryPressure", "status": "False", "reason": "Enough"},
+                {
+                    "type": "Ready",
+                    "status": "True" if ready else "False",
+                    "reason": "KubeletReady" if ready else "KubeletNotReady",
+                    "message": "" if ready else "network plugin is not ready",
+                    "lastTransitionTime": "2026-01-02T03:05:05Z",
+                },
+            ],
+            "nodeInfo": {"kubeletVersion": "v1.20.2", "architecture": "amd64"},
+        },
+    }
+
+
+class ApiServer:
+    """State and switches; `with ApiServer() as server:` listens on a free port of 127.0.0.1."""
+
+    def __init__(self, authority: Authority | None = None, certificate=None) -> None:
+        self.authority = authority or Authority()
+        self.certificate = certificate or self.authority.server("127.0.0.1")
+        self.nodes: dict[str, dict] = {}
+        self.events: list[tuple[int, dict]] = []
+        self.version = 100
+        self.oldest = 100  # watches from before this answer 410
+        self.git_version = "v1.20.2"
+        self.page = 0  # at most this many objects in a page, whatever the limit
+        self.ready = True
+        self.delay = 0.0  # before every answer
+        self.override = None  # (status, headers, body) for every request
+        self.drip = False  # answers one byte each 50 ms
+        self.requests: list[str] = []
+        self.subjects: list[str] = []
+        self.connections: list = []
+        self.lock = threading.Condition()
+        self._stopping = False
+
+    # What happens in the cluster.
+
+    def put(self, item: dict) -> None:
+        with self.lock:
+            name = item["metadata"]["name"]
+            kind = "MODIFIED" if name in self.nodes else "ADDED"
+            self._event(kind, item)
+            self.nodes[name] = item
+
+    def remove(self, name: str) -> None:
+        with self.lock:
+            self._event("DELETED", self.nodes.pop(name))
+
+    def bookmark(self) -> None:
+        with self.lock:
+            self._event("BOOKMARK", {"kind": "Node", "metadata": {}})
+
+    def compact(self) -> None:
+        """Forget the history: watches that go on from an old version get 410."""
+        with self.lock:
+            self.version += 10
+            self.oldest = self.version
+            self.lock.notify_all()
+
+    def cut(self) -> None:
+        """Cut every open connection."""
+        with self.lock:
+            for connection in self.connections:
+                try:
+                    connection.shutdown(2)
+                except OSError:
+                    pass
+            self.connections.clear()
+
+    def _event(self, kind: str, item: dict) -> None:
+        self.version += 1
+        item["metadata"]["resourceVersion"] = str(self.version)
+        self.events.append((self.version, {"type": kind, "object": item}))
+        self.lock.notify_all()
+
+    def count(self, part: str) -> int:
+        return sum(part in request for request in self.requests)
+
+    # The server.
+
+    def __enter__(self) -> ApiServer:
+        self._listen(0)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.down()
+
+    def down(self) -> None:
+        self._stopping = True
+        with self.lock:
+            self.lock.notify_all()
+        self.cut()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def up(self) -> None:
+        """Listen again on the same port."""
+        self._listen(self.port)
+
+    def _listen(self, port: int) -> None:
+        self._stopping = False
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.TemporaryDirectory() as folder:
+            pair, ca = Path(folder, "pair.pem"), Path(folder, "ca.pem")
+            pair.write_text("".join(self.certificate))
+            ca.write_text(self.authority.crt)
+            context.load_cert_chain(pair)
+            context.load_verify_locations(ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+        handler = type("Bound", (Handler,), {"state": self})
+        self._http = QuietServer(("127.0.0.1", port), handler)
+        self._http.context = context
+        self.port = self._http.server_address[1]
+        self.endpoint = f"https://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+
+class QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # cut connections are the point of these tests
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    state: ApiServer
+    timeout = 30
+
+    def setup(self) -> None:
+        # In the connection's own thread, so that a bad handshake does not hold up the others.
+        self.request = self.server.context.wrap_socket(self.request, server_side=True)
+        self.state.connections.append(self.request)
+        super().setup()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        state = self.state
+        state.requests.append(self.path)
+        subject = dict(pair[0] for pair in self.request.getpeercert()["subject"])
+        state.subjects.append(subject.get("commonName", ""))
+        if state.delay:
+            time.sleep(state.delay)
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        if state.override is not None:
+            self._send(*state.override)
+        elif url.path == "/readyz":
+            body = b"ok" if state.ready else b"[-]etcd failed: reason withheld"
+            self._send(200 if state.ready else 500, {"Content-Type": "text/plain"}, body)
+        elif url.path == "/version":
+            self._json(200, {"gitVersion": state.git_version})
+        elif url.path != "/api/v1/nodes":
+            self._json(404, {"kind": "Status", "message": "no such path", "code": 404})
+        elif query.get("watch"):
+            self._watch(query)
+        else:
+            self._list(query)
+
+    def _list(self, query: dict) -> None:
+        state = self.state
+        with state.lock:
+            items = [state.nodes[name] for name in sorted(state.nodes)]
+            version = state.version
+        first = int(query.get("continue", 0))
+        size = min(int(query["limit"]), state.page or 10_000)
+        metadata = {"resourceVersion": str(version)}
+        if first + size < len(items):
+            metadata["continue"] = str(first + size)
+        page = items[first : first + size]
+        self._json(200, {"kind": "NodeList", "metadata": metadata, "items": page})
+
+    def _watch(self, query: dict) -> None:
+        state, last = self.state, int(query["resourceVersion"])
+        ends = time.monotonic() + int(query["timeoutSeconds"])
+        if last < state.oldest:
+            self._json(410, {"kind": "Status", "code": 410, "message": "too old"})
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while time.monotonic() < ends and not state._stopping:
+            with state.lock:
+                fresh = [event for number, event in state.events if number > last]
+                if not fresh and last >= state.oldest:
+                    state.lock.wait(0.05)
+                    continue
+                gone = last < state.oldest and not fresh
+                lines = [json.dumps(event).encode() for event in fresh]
+                last = max([last, *(number for number, _event in state.events)])
+            if gone:
+                status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
+                self._chunk(json.dumps({"type": "ERROR", "object": status}).encode())
+                break
+            for line in lines:
+                # In two parts: a line need not be a chunk.
+                self._chunk(line[:7], end=b"")
+                self._chunk(line[7:])
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _chunk(self, data: bytes, end: bytes = b"\n") -> None:
+        data += end
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def _json(self, status: int, value: object) -> None:
+        self._send(status, {"Content-Type": "application/json"}, json.dumps(value).encode())
+
+    def _send(self, status: int, headers: dict, body: bytes) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.state.drip:
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(0.05)
+        else:
+            self.wfile.write(body)
