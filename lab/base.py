@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lab.apt import DISTRIBUTION, Source, machine_sources, proxy_environment
 from lab.cache import BUILDING, cache_root, locked, staged
-from lab.command import run
+from lab.command import CONFINED, run
 from lab.errors import Output, silent
 
 DEBOOTSTRAP_PACKAGES = (
@@ -39,13 +39,7 @@ HOST_PACKAGES = (
     "iputils-ping",
 )
 # The password of the user `ops` is known to everybody: it exists to test `sudo` with a password.
-OPS_PASSWORD = "ops-password"
-# A build that is killed takes its processes (own PID namespace, ended with this process) and its
-# mounts (own mount namespace) away with it.
-CONFINED = (
-    *("setpriv", "--pdeathsig", "KILL"),
-    *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
-)
+OPS_PASSWORD = "ops-password"  # noqa: S105
 MEND = "read the lines above; when the mirror was away, start again later"
 
 POLICY = "#!/bin/sh\n# Nothing starts while packages are installed.\nexit 101\n"
@@ -139,7 +133,6 @@ def _build(folder: Path, out: Output) -> None:
     run(
         [
             *CONFINED,
-            "--mount-proc",
             "debootstrap",
             "--variant=minbase",
             f"--include={','.join(DEBOOTSTRAP_PACKAGES)}",
@@ -157,11 +150,8 @@ def _build(folder: Path, out: Output) -> None:
     run(
         [
             *CONFINED,
-            f"--mount-proc={root}/proc",
-            "chroot",
+            *("sh", "-c", 'mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh -c "$1"'),
             str(root),
-            "/bin/sh",
-            "-c",
             SCRIPT,
         ],
         out,

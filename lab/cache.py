@@ -52,9 +52,11 @@ def staged(target: Path) -> Iterator[Path]:
     folder.chmod(0o755)
     try:
         yield folder
+        old = folder.with_name(f"{folder.name}.old")
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(old)
         folder.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise LabError(

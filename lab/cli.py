@@ -4,9 +4,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from lab import requirements
+from lab import kubernetes, requirements
 from lab.errors import LabError, Output
 from lab.lab import DEFAULT_HOSTS, Lab, lab_names
 from lab.machine import HostStatus
@@ -42,6 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands.add_parser("down", parents=[common], help="remove the lab and prove it")
     status = commands.add_parser("status", parents=[common], help="show the lab's hosts")
     status.add_argument("--json", action="store_true", help="as JSON, for programs")
+    programs = commands.add_parser("kubernetes", help="find or build Kubernetes binaries")
+    programs.add_argument(
+        "--build",
+        action="append",
+        default=[],
+        metavar="VERSION",
+        help="build the distribution's source under this version string, such as v1.20.2; again "
+        "for one more from the same compilation",
+    )
     for action, text in HOST_ACTIONS.items():
         one = commands.add_parser(action, parents=[common], help=text)
         one.add_argument("host", help="such as node1")
@@ -50,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def handle(options: argparse.Namespace, out: Output) -> int:
     """Do what the parsed options ask for; the exit code. Raises LabError when it fails."""
     command: str = options.lab_command
+    if command == "kubernetes":
+        return _kubernetes(options.build, out)
     if command == "status" and not options.subnet and options.name not in ("", *lab_names()):
         return _no_lab(options.name, options.json, out)
     if command == "up":
@@ -85,6 +97,14 @@ def _up(options: argparse.Namespace, out: Output) -> int:
         out(line)
     out("")
     out(f"Sign in: ssh -i {lab.key_path} root@{lab.hosts[0].address}")
+    return 0
+
+
+def _kubernetes(versions: Sequence[str], out: Output) -> int:
+    bundles = kubernetes.build(versions, out) if versions else [kubernetes.ensure(None, out)]
+    for bundle in bundles:
+        out(f"{bundle.version} ({bundle.architecture}): {bundle.folder}")
+        out(f"  from {bundle.source}")
     return 0
 
 
@@ -145,7 +165,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     def out(line: str) -> None:
-        print(line, flush=True)
+        # Whoever read along may have gone (`| head`); the hosts are to come up all the same.
+        with suppress(BrokenPipeError):
+            print(line, flush=True)
 
     try:
         return handle(options, out)

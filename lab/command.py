@@ -11,6 +11,13 @@ from lab.errors import LabError, Output, silent
 
 TAIL_LINES = 12
 
+# Put before a long build: when this process is killed, the build's processes (a PID namespace of
+# their own) and its mounts (a mount namespace of their own) are gone with it. Needs root.
+CONFINED = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+
 
 def run(
     argv: Sequence[str],
@@ -53,8 +60,7 @@ def run(
     lines: list[str] = []
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     try:
-        assert process.stdout is not None
-        for raw in process.stdout:
+        for raw in process.stdout or ():
             line = raw.rstrip("\n")
             lines.append(line)
             if line.strip():

@@ -50,6 +50,9 @@ class Leftovers:
     def _reason(self, pid: str) -> str:
         """Why a process belongs to this lab, empty when it does not."""
         try:
+            # A zombie is only a line in the process table until its parent reads its exit code.
+            if _state(pid) == "Z":
+                return ""
             groups = Path("/proc", pid, "cgroup").read_text()
             for line in groups.splitlines():
                 if f"{line.split(':', 2)[2]}/".startswith(f"/{self.plan.prefix}/"):
@@ -73,6 +76,11 @@ def _namespace_ids(pid: str) -> dict[NamespaceId, str]:
             continue
         found[status.st_dev, status.st_ino] = kind
     return found
+
+
+def _state(pid: str) -> str:
+    """The state letter of a process, as in /proc/PID/stat."""
+    return Path("/proc", pid, "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
 
 
 def _command(pid: str) -> str:

@@ -18,6 +18,7 @@ ENTER_SECONDS = 2.0
 
 def command(
     root: Path,
+    *,
     machine: str,
     hostname: str,
     netns: Path,

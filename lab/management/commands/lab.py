@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     help = DESCRIPTION
     # The lab needs neither the database nor a sound configuration of the console.
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the lab's own commands."""
