@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.urls import include, path
 
 from console.api_urls import urlpatterns as api_urlpatterns
+from console.health import healthz
 from console.overview import overview
 
 urlpatterns = [
     path("", overview, name="overview"),
+    path("healthz", healthz, name="healthz"),
     path("", include("console.accounts.urls")),
     path("", include("console.ui.urls")),
     path("audit/", include("console.audit.urls")),

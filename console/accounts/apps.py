@@ -6,3 +6,7 @@ class AccountsConfig(AppConfig):
 
     name = "console.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Connect the signals and the system checks."""
+        from console.accounts import signals  # noqa: F401

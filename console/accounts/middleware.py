@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from rest_framework.views import APIView
 
 from console.accounts import sessions
+from console.accounts.confirm import page_behind, redirect_whole_page
 from console.accounts.models import User
 from console.accounts.permissions import PUBLIC, allowed, declared, may_see
 from console.audit.record import record
@@ -86,7 +87,7 @@ class PermissionMiddleware:
         if not isinstance(user, User):
             return _to_sign_in(request)
         if user.must_change_password and _route(request) not in WITHOUT_OWN_PASSWORD:
-            return _redirect(request, reverse("accounts:password"))
+            return redirect_whole_page(request, reverse("accounts:password"))
         if allowed(user, permission):
             return None
         request.flotilla_refused = permission  # type: ignore[attr-defined]
@@ -124,22 +125,7 @@ def _route(request: HttpRequest) -> str:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
-    # A form that was sent cannot be sent again after signing in: back to the page instead.
-    back = request.get_full_path() if request.method in SAFE else _page_of(request)
+    # A form that was sent cannot be sent again after signing in: back to its page instead.
+    back = page_behind(request)
     query = f"?{urlencode({'next': back})}" if back not in ("", "/") else ""
-    return _redirect(request, reverse("accounts:sign-in") + query)
-
-
-def _page_of(request: HttpRequest) -> str:
-    """The page that a form was sent from, when it is one of ours."""
-    referrer = urlsplit(request.headers.get("referer", ""))
-    if referrer.netloc != request.get_host():
-        return ""
-    return referrer.path + (f"?{referrer.query}" if referrer.query else "")
-
-
-def _redirect(request: HttpRequest, to: str) -> HttpResponseBase:
-    if request.headers.get("HX-Request") == "true":
-        # A redirect would be followed inside of the fragment: the whole page must go.
-        return HttpResponse(status=401, headers={"HX-Redirect": to})
-    return HttpResponseRedirect(to)
+    return redirect_whole_page(request, reverse("accounts:sign-in") + query)
