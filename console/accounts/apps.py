@@ -9,4 +9,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals and the system checks."""
-        from console.accounts import signals  # noqa: F401
+        # The models must be loaded before these can be imported.
+        from console import checks  # noqa: F401
+        from console.accounts import schema, signals  # noqa: F401

@@ -20,9 +20,7 @@ class SignInForm(AuthenticationForm):
     """Name and password. One message for every failure: nothing to learn from trying."""
 
     error_messages = {  # noqa: RUF012  (Django's own attribute)
-        "invalid_login": _(
-            "The user name or the password is not right. Both are case-sensitive."
-        ),
+        "invalid_login": _("The user name or the password is not right. Both are case-sensitive."),
         "inactive": _("The user name or the password is not right. Both are case-sensitive."),
     }
 
@@ -102,7 +100,7 @@ def check_own_password(request: HttpRequest, password: str) -> None:
         raise forms.ValidationError(_("This is not your current password."))
 
 
-class ProfileForm(forms.ModelForm[User]):
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     """What a person may set for themselves."""
 
     language = forms.ChoiceField(
@@ -148,7 +146,7 @@ class TokenForm(forms.Form):
         return name
 
 
-class UserForm(forms.ModelForm[User]):
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     """A user as an admin adds them."""
 
     class Meta:
@@ -163,7 +161,7 @@ class UserForm(forms.ModelForm[User]):
         return name
 
 
-class UserEditForm(forms.ModelForm[User]):
+class UserEditForm(forms.ModelForm):  # type: ignore[type-arg]
     """A user as an admin changes them. The name stays: the audit record knows it."""
 
     is_active = forms.BooleanField(

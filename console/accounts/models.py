@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-TOKEN_PREFIX = "flo_"
+TOKEN_PREFIX = "flo_"  # noqa: S105  (tells people and scanners what it is)
 
 
 class Role(models.TextChoices):

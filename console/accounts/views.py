@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -39,7 +39,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return redirect(target)
     form = SignInForm(request, data=request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        user = cast(User, form.get_user())
+        user = form.get_user()
         login(request, user)
         sessions.start(request.session)
         response = redirect("accounts:password" if user.must_change_password else target)
@@ -123,7 +123,8 @@ def confirm_password(request: HttpRequest) -> HttpResponse:
 @requires(GET=SIGNED_IN, POST=SIGNED_IN)
 def profile(request: HttpRequest) -> HttpResponse:
     """Name, mail address, language and theme of the person who is signed in."""
-    user = User.objects.get(pk=request.user.pk)
+    # A copy of its own: a form that is refused must not change the page around it.
+    user = get_object_or_404(User, username=request.user.get_username())
     before = snapshot(user)
     form = ProfileForm(request.POST if request.method == "POST" else None, instance=user)
     if form.is_valid():

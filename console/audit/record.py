@@ -14,7 +14,7 @@ from console.accounts.models import User
 from console.audit.catalogue import ACTIONS
 from console.audit.models import AuditEvent, Outcome
 from console.secrets.fields import EncryptedTextField
-from console.secrets.redact import MASK, is_secret_name, mask_text, mask_value
+from console.secrets.redact import MASK, mask_text, mask_value
 
 NAME_LIMIT = 255
 REASON_LIMIT = 4000
@@ -109,18 +109,16 @@ def _fields(given: Mapping[str, Any] | models.Model | None) -> dict[str, Any]:
 
 def _plain(name: str, value: Any) -> Any:
     """The value as JSON can hold it, with secrets as dots."""
+    return mask_value(name, _as_json(value))
+
+
+def _as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
-        if is_secret_name(name) and value:
-            return MASK
-        return {str(key): _plain(str(key), item) for key, item in value.items()}
+        return {str(key): _as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        if is_secret_name(name) and value:
-            return MASK
-        return [_plain(name, item) for item in value]
-    if isinstance(value, models.Model):
-        return mask_value(name, str(value))
+        return [_as_json(item) for item in value]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if value is None or isinstance(value, bool | int | float):
-        return mask_value(name, value)
-    return mask_value(name, str(value))
+        return value
+    return str(value)

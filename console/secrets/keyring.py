@@ -103,7 +103,8 @@ def ring_source() -> str:
     return f"the file {settings.KEY_RING_FILE}"
 
 
-_cached: tuple[object, KeyRing] | None = None
+# The ring last read, by what it was read from: the variable's text, or the file's state.
+_cached: dict[object, KeyRing] = {}
 
 
 def key_ring() -> KeyRing:
@@ -112,23 +113,22 @@ def key_ring() -> KeyRing:
     The file is looked at on every call, so that every process has a new key
     before the first value is written with it.
     """
-    global _cached
-    stamp: object
     if text := os.environ.get(RING_VARIABLE):
-        stamp = ("environment", text)
-        if _cached is None or _cached[0] != stamp:
-            _cached = (stamp, parse(text))
-        return _cached[1]
+        return _cached.get(text) or _remember(text, parse(text))
     file = Path(settings.KEY_RING_FILE)
     try:
         status = file.stat()
     except FileNotFoundError:
         _create(file)
         status = file.stat()
-    stamp = (str(file), status.st_ino, status.st_mtime_ns, status.st_size)
-    if _cached is None or _cached[0] != stamp:
-        _cached = (stamp, _read(file))
-    return _cached[1]
+    stamp = (str(file), status.st_ino, status.st_mtime_ns, status.st_size, status.st_mode)
+    return _cached.get(stamp) or _remember(stamp, _read(file))
+
+
+def _remember(stamp: object, ring: KeyRing) -> KeyRing:
+    _cached.clear()
+    _cached[stamp] = ring
+    return ring
 
 
 def _create(file: Path) -> None:

@@ -93,9 +93,7 @@ def _unexpected(request: Any) -> Response:
     log.error("unexpected error in the API", exc_info=sys.exc_info())
     got_request_exception.send(sender=problem_details, request=django_request)
     detail = _("The console made a mistake. Quote the instance to whoever runs it.")
-    return Response(
-        problem(500, detail, request=request), status=500, content_type=PROBLEM_TYPE
-    )
+    return Response(problem(500, detail, request=request), status=500, content_type=PROBLEM_TYPE)
 
 
 def _detail(exc: Exception) -> str:
