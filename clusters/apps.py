@@ -1,3 +1,5 @@
+"""The clusters app."""
+
 from django.apps import AppConfig
 
 

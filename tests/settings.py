@@ -11,7 +11,7 @@ os.environ.setdefault("FLOTILLA_DATA", str(_home / "var"))
 os.environ.setdefault("FLOTILLA_SECRET_KEY", "tests-only-0123456789-0123456789-0123456789")
 
 from console.settings import *  # noqa: E402, F403
-from console.settings import MIDDLEWARE, STORAGES  # noqa: E402
+from console.settings import DATABASES, MIDDLEWARE, STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Names stay as they are: no test depends on `collectstatic` having run.
@@ -21,3 +21,8 @@ STORAGES = {
 }
 MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("whitenoise.")]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
+
+# A file as in real life: threads that share an in-memory database do not wait for each
+# other, they fail at once with "table is locked".
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["TEST"] = {"NAME": str(_home / "tests.sqlite3")}

@@ -58,9 +58,7 @@ class Lease:
         with transaction.atomic():
             cluster = (
                 Cluster.objects.select_for_update()
-                .filter(
-                    pk=self.cluster_id, watcher=self.holder, watcher_until__gt=timezone.now()
-                )
+                .filter(pk=self.cluster_id, watcher=self.holder, watcher_until__gt=timezone.now())
                 .first()
             )
             if cluster is None:
@@ -72,9 +70,9 @@ def claim(holder: str, most: int, seconds: int = LEASE_SECONDS) -> list[Lease]:
     """Take up to `most` clusters that nobody watches (each by compare-and-swap)."""
     now = timezone.now()
     free = Q(watcher_until=None) | Q(watcher_until__lte=now)
-    wanted = Cluster.objects.filter(
-        free, status__in=WATCHED, secrets__name=CERTIFICATE
-    ).exclude(endpoint="")
+    wanted = Cluster.objects.filter(free, status__in=WATCHED, secrets__name=CERTIFICATE).exclude(
+        endpoint=""
+    )
     taken = []
     for pk in wanted.order_by("?").values_list("pk", flat=True)[:most]:
         # Of its own for each claim: what a process lost and took again is another lease.

@@ -1,4 +1,4 @@
-"""Lists a collection of one cluster and then follows its changes, for as long as the lease holds."""
+"""Lists a collection of a cluster and then follows its changes for as long as the lease holds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Backoff:
 
     def next(self) -> float:
         """Seconds to pause before the next attempt."""
-        longest = min(self.most, self.first * 2**self._failures)
+        longest = min(self.most, self.first * 2.0**self._failures)
         self._failures = min(self._failures + 1, 16)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 (no secret depends on it)
 

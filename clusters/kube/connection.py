@@ -152,13 +152,13 @@ class Connection:
         url = f"{self.endpoint}{path}" + (f"?{urlencode(params)}" if params else "")
         headers = {"Accept": accept, "User-Agent": "flotilla"}
         with faults.named(self.endpoint):
-            return self._client.call_api(
+            answer = self._client.call_api(
                 "GET", url, header_params=headers, _request_timeout=timeout
-            ).response
+            )
+        response: urllib3.HTTPResponse = answer.response
+        return response
 
-    def _body(
-        self, path: str, response: urllib3.HTTPResponse, timeout: float, limit: int
-    ) -> bytes:
+    def _body(self, path: str, response: urllib3.HTTPResponse, timeout: float, limit: int) -> bytes:
         """The whole answer; the time limit holds even when the server drips it."""
         deadline = time.monotonic() + timeout
         parts: list[bytes] = []

@@ -111,6 +111,11 @@ def _of_tls(address: str, text: str) -> CertificateRefused:
             f"{address} refuses the console's client certificate.",
             "Renew it with a repair of the cluster, and check the clocks of console and hosts.",
         )
+    if "eof occurred" in lower:
+        return CertificateRefused(
+            f"{address} cut the connection during the TLS handshake.",
+            "Check that an API server listens there, and the console's certificate.",
+        )
     if "certificate verify failed" in lower:
         why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip()
         return CertificateRefused(

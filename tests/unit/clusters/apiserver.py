@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import ssl
 import tempfile
 import threading
@@ -96,10 +98,8 @@ class ApiServer:
         """Cut every open connection."""
         with self.lock:
             for connection in self.connections:
-                try:
-                    connection.shutdown(2)
-                except OSError:
-                    pass
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             self.connections.clear()
 
     def _event(self, kind: str, item: dict) -> None:
@@ -168,7 +168,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         # In the connection's own thread, so that a bad handshake does not hold up the others.
-        self.request = self.server.context.wrap_socket(self.request, server_side=True)
+        self.request = self.server.context.wrap_socket(
+            self.request, server_side=True, do_handshake_on_connect=False
+        )
+        try:
+            self.request.do_handshake()
+        except OSError:
+            time.sleep(0.3)  # a reset straight after the alert would make the alert vanish
+            raise
         self.state.connections.append(self.request)
         super().setup()
 

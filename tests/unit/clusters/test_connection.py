@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import gzip
+import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +24,10 @@ from clusters.kube import (
     connect,
 )
 from clusters.kube.credentials import Credentials
-from tests.factories import ClusterFactory, ClusterSecretFactory
+from tests.factories import ClusterFactory
 from tests.unit.clusters.apiserver import ApiServer, node
 from tests.unit.clusters.authority import Authority
+from tests.unit.clusters.rows import cluster_of
 
 
 @pytest.fixture(scope="module")
@@ -127,13 +130,13 @@ def test_the_key_touches_no_disk_and_no_descriptor_stays_open(server, tmp_path, 
         opened.version()
         opened.close()
     assert list(tmp_path.iterdir()) == []
-    opened = [link for fd in os.listdir("/proc/self/fd") if (link := link_of(fd))]
-    assert [link for link in opened if "memfd" in link] == []
+    descriptors = [link_of(path) for path in Path("/proc/self/fd").iterdir()]
+    assert [link for link in descriptors if "memfd" in link] == []
 
 
-def link_of(descriptor: str) -> str:
+def link_of(descriptor: Path) -> str:
     try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
+        return str(descriptor.readlink())
     except OSError:
         return ""
 
@@ -217,8 +220,6 @@ def test_an_answer_that_is_no_json_object(connection, server, body):
 
 
 def test_a_compressed_answer_is_not_blown_up(connection, server):
-    import gzip
-
     bomb = gzip.compress(b" " * 50_000_000)
     server.override = (200, {"Content-Encoding": "gzip"}, bomb)
     with pytest.raises(UnexpectedAnswer):
@@ -267,8 +268,6 @@ def test_a_watch_that_is_cut_says_so(connection, server):
 
 
 def test_a_watch_can_be_stopped_while_it_waits(connection, server):
-    import threading
-
     with connection.watch("/api/v1/nodes", str(server.version), 30) as watch:
         threading.Timer(0.3, watch.stop).start()
         began = time.monotonic()
@@ -276,17 +275,8 @@ def test_a_watch_can_be_stopped_while_it_waits(connection, server):
         assert time.monotonic() - began < 3
 
 
-def credentials_for(server, **fields):
-    cluster = ClusterFactory(endpoint=server.endpoint, **fields)
-    certificate, key = server.authority.client()
-    ClusterSecretFactory(cluster=cluster, name="ca/kubernetes.crt", value=server.authority.crt)
-    ClusterSecretFactory(cluster=cluster, name="console/client.crt", value=certificate)
-    ClusterSecretFactory(cluster=cluster, name="console/client.key", value=key)
-    return cluster
-
-
 def test_connect_keeps_one_connection_until_the_credentials_change(db, server):
-    cluster = credentials_for(server)
+    cluster = cluster_of(server)
     first = connect(cluster)
     assert first.version() == "v1.20.2"
     assert connect(cluster) is first
@@ -301,7 +291,7 @@ def test_connect_keeps_one_connection_until_the_credentials_change(db, server):
 
 
 def test_connect_names_what_is_missing(db, server):
-    cluster = credentials_for(server)
+    cluster = cluster_of(server)
     cluster.secrets.filter(name="console/client.key").delete()
     with pytest.raises(CredentialsMissing, match=r"console/client\.key"):
         connect(cluster)
