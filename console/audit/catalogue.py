@@ -31,6 +31,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "host.changed": _("Changed a host"),
     "host.removed": _("Removed a host"),
     "host.trusted": _("Trusted a host key"),
+    "host.key_installed": _("Installed the console's key at first contact"),
     "host.checked": _("Checked a host"),
     "release.added": _("Added a release"),
     "release.fetched": _("Fetched a release"),
