@@ -1,0 +1,231 @@
+"""What the task page shows, computed from the task's rows: phases, grid, topology.
+
+Pure: rows in, plain values out; nothing here asks the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from provisioning.models import ClusterRole, Host, StepStatus, Task, TaskStatus, TaskStep
+
+DONE = (StepStatus.CHANGED, StepStatus.UNCHANGED, StepStatus.SKIPPED)
+# Beyond this many cells only the phases that matter now are shown step by step.
+MANY_CELLS = 400
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far some steps are: one word, how many are done, expected and elapsed seconds."""
+
+    status: str
+    done: int
+    total: int
+    expected: float | None
+    started: datetime | None
+    elapsed: float | None  # None while it runs: the page counts from `started`
+
+    @property
+    def percent(self) -> int:
+        """0 to 100."""
+        return round(100 * self.done / self.total) if self.total else 0
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One row of the grid: a step and its cells in the order of the hosts (None: not there)."""
+
+    step: str
+    title: str
+    cells: tuple[TaskStep | None, ...]
+
+
+@dataclass(frozen=True)
+class PhaseView:
+    """One phase: its progress and its rows; `folded` when only its heading is shown."""
+
+    id: str
+    title: str
+    progress: Progress
+    rows: tuple[StepRow, ...]
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """One machine of the topology: what it does now and how far it is."""
+
+    name: str
+    address: str
+    is_lab: bool
+    progress: Progress
+    now: str  # the title of the step that runs or failed
+
+
+@dataclass(frozen=True)
+class Tier:
+    """Machines of one role."""
+
+    role: str
+    nodes: tuple[NodeView, ...]
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """Everything under the header of a task's page."""
+
+    phases: tuple[PhaseView, ...]
+    hosts: tuple[str, ...]  # the grid's columns; "" is the console
+    tiers: tuple[Tier, ...]
+    progress: Progress
+    now: str
+    steps: tuple[tuple[str, str], ...] = field(default=())  # (id, title) for the log's filter
+
+
+def page_of(task: Task, steps: Sequence[TaskStep], hosts: Iterable[Host]) -> TaskPage:
+    """The page of a task with its steps in order and the hosts that they name."""
+    known = {host.name: host for host in hosts}
+    columns = _columns(steps)
+    phases = _phases(task, steps, columns)
+    running = [s for s in steps if s.status == StepStatus.RUNNING]
+    failed = [s for s in steps if s.status == StepStatus.FAILED]
+    current = (running or failed or [None])[0]
+    return TaskPage(
+        phases=phases,
+        hosts=columns,
+        tiers=_tiers(task, steps, columns, known),
+        progress=_task_progress(task, steps, phases),
+        now=current.title if current else "",
+        steps=tuple({s.step: s.title for s in steps}.items()),
+    )
+
+
+def progress_of(task: Task, steps: Sequence[TaskStep]) -> Progress:
+    """Status, done of total and times of some steps of a task."""
+    started = min((s.started for s in steps if s.started), default=None)
+    ended = max((s.ended for s in steps if s.ended), default=None)
+    status = _word(task, steps)
+    still = status in (StepStatus.RUNNING, StepStatus.PENDING)
+    elapsed = (ended - started).total_seconds() if started and ended and not still else None
+    return Progress(
+        status=status,
+        done=sum(s.status in DONE for s in steps),
+        total=len(steps),
+        expected=_slowest_host(steps),
+        started=started if status != StepStatus.PENDING else None,
+        elapsed=elapsed,
+    )
+
+
+def _word(task: Task, steps: Sequence[TaskStep]) -> str:
+    found = {s.status for s in steps}
+    for word in (StepStatus.FAILED, StepStatus.RUNNING, StepStatus.CANCELED):
+        if word in found:
+            return word
+    if found <= set(DONE):
+        quiet = found <= {StepStatus.UNCHANGED, StepStatus.SKIPPED}
+        return StepStatus.UNCHANGED if quiet and found else StepStatus.CHANGED
+    # Some done and some waiting: it goes on, unless the task has stopped.
+    begun = found & set(DONE) and task.status == TaskStatus.RUNNING
+    return StepStatus.RUNNING if begun else StepStatus.PENDING
+
+
+def _slowest_host(steps: Sequence[TaskStep]) -> float | None:
+    """Expected seconds: hosts work side by side, so the slowest of them counts."""
+    sums: dict[str, float] = {}
+    for step in steps:
+        if step.expected_seconds is not None:
+            sums[step.host_name] = sums.get(step.host_name, 0.0) + step.expected_seconds
+    return max(sums.values(), default=None)
+
+
+def _task_progress(
+    task: Task, steps: Sequence[TaskStep], phases: Sequence[PhaseView]
+) -> Progress:
+    expected = [p.progress.expected for p in phases if p.progress.expected is not None]
+    elapsed = None
+    if task.started and task.ended:
+        elapsed = (task.ended - task.started).total_seconds()
+    return Progress(
+        status=task.status,
+        done=sum(s.status in DONE for s in steps),
+        total=len(steps),
+        expected=sum(expected) if expected else None,
+        started=task.started,
+        elapsed=elapsed,
+    )
+
+
+def _columns(steps: Iterable[TaskStep]) -> tuple[str, ...]:
+    names = dict.fromkeys(s.host_name for s in steps)
+    return tuple(sorted(names, key=lambda name: (name != "", list(names).index(name))))
+
+
+def _phases(
+    task: Task, steps: Sequence[TaskStep], columns: Sequence[str]
+) -> tuple[PhaseView, ...]:
+    groups: dict[str, list[TaskStep]] = {}
+    for step in steps:
+        groups.setdefault(step.phase, []).append(step)
+    many = len(steps) > MANY_CELLS
+    views = []
+    for phase, group in groups.items():
+        progress = progress_of(task, group)
+        quiet = progress.status not in (StepStatus.RUNNING, StepStatus.FAILED)
+        views.append(
+            PhaseView(
+                id=phase,
+                title=group[0].phase_title,
+                progress=progress,
+                rows=_rows(group, columns),
+                folded=many and quiet,
+            )
+        )
+    return tuple(views)
+
+
+def _rows(group: Sequence[TaskStep], columns: Sequence[str]) -> tuple[StepRow, ...]:
+    rows: dict[str, dict[str, TaskStep]] = {}
+    titles: dict[str, str] = {}
+    for step in group:
+        rows.setdefault(step.step, {})[step.host_name] = step
+        titles.setdefault(step.step, step.title)
+    return tuple(
+        StepRow(step=key, title=titles[key], cells=tuple(cells.get(name) for name in columns))
+        for key, cells in rows.items()
+    )
+
+
+def _tiers(
+    task: Task, steps: Sequence[TaskStep], columns: Sequence[str], known: dict[str, Host]
+) -> tuple[Tier, ...]:
+    """The machines by role: from the hosts' rows, or from what the task was asked to do."""
+    asked = {
+        role: set(task.parameters.get(key) or ())
+        for role, key in (
+            (ClusterRole.CONTROL_PLANE, "control_plane"),
+            (ClusterRole.WORKER, "workers"),
+        )
+        if isinstance(task.parameters.get(key), list)
+    }
+    tiers: dict[str, list[NodeView]] = {}
+    for name in columns:
+        if not name:
+            continue
+        host = known.get(name)
+        mine = [s for s in steps if s.host_name == name]
+        now = [s for s in mine if s.status in (StepStatus.RUNNING, StepStatus.FAILED)]
+        role = next((r for r, ids in asked.items() if host and host.pk in ids), "")
+        tiers.setdefault(role or (host.cluster_role if host else ""), []).append(
+            NodeView(
+                name=name,
+                address=host.address if host else "",
+                is_lab=bool(host and host.is_lab),
+                progress=progress_of(task, mine),
+                now=now[0].title if now else "",
+            )
+        )
+    order = (ClusterRole.CONTROL_PLANE, ClusterRole.WORKER, ClusterRole.NONE)
+    return tuple(Tier(role=role, nodes=tuple(tiers[role])) for role in order if role in tiers)
