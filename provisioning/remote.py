@@ -21,13 +21,9 @@ fl_end_marked() { # pattern of the mark, mark to spare, seconds until KILL
     fl_waited=0
     while :; do
       fl_found=
-      for fl_e in /proc/[0-9]*/environ; do
-        fl_p=${fl_e#/proc/}; fl_p=${fl_p%/environ}
-        [ "$fl_p" = "$$" ] && continue
-        if tr '\0' '\n' <"$fl_e" 2>/dev/null | grep -qE "^FLOTILLA_RUN=$1\$"; then
-          [ -n "$2" ] && tr '\0' '\n' <"$fl_e" 2>/dev/null | grep -qxF "FLOTILLA_RUN=$2" && continue
-          fl_found="$fl_found $fl_p"
-        fi
+      for fl_e in $(grep -lzxE "FLOTILLA_RUN=$1" /proc/[0-9]*/environ 2>/dev/null); do
+        [ -n "$2" ] && grep -qzxF "FLOTILLA_RUN=$2" "$fl_e" 2>/dev/null && continue
+        fl_p=${fl_e#/proc/}; fl_found="$fl_found ${fl_p%/environ}"
       done
       [ -z "$fl_found" ] && return 0
       [ "$fl_waited" = 0 ] && kill -"$fl_signal" $fl_found 2>/dev/null
