@@ -9,7 +9,8 @@ from pathlib import Path
 
 from lab import base, cgroups, network, requirements
 from lab.cache import cache_root, locked
-from lab.disk import check_key, make_key
+from lab.command import run
+from lab.disk import check_key, make_key, mounts_below
 from lab.errors import LabError, Output, silent
 from lab.leftovers import Leftovers
 from lab.machine import Host, HostStatus
@@ -140,22 +141,8 @@ class Lab:
         Works from what is on the machine, not only from the saved state; fine when the lab is
         not up. Raises LabError that names each process, mount, namespace, link or cgroup left.
         """
-        with locked(self._lock):
-            watch = Leftovers.before(self.plan, self.folder)
-            hosts = self.hosts
-            self._each(hosts, lambda host: host.stop(out))
-            for group in cgroups.children(self.plan.prefix):
-                cgroups.end(f"{self.plan.prefix}/{group}")
-            for space in network.namespaces(self.plan):
-                network.ip("netns", "delete", space, what=f"Removing the namespace {space}")
-            self._each(hosts, lambda host: host.disk.remove())
-            for link in network.lab_links(self.plan):
-                if link != self.plan.bridge:
-                    network.ip("link", "delete", link, what=f"Removing the link {link}")
-            network.remove_bridge(self.plan)
-            cgroups.remove(self.plan.prefix)
-            if self.folder.exists():
-                shutil.rmtree(self.folder, ignore_errors=True)
+        with locked(self._lock), Leftovers.before(self.plan, self.folder) as watch:
+            self._remove(out)
             left = watch.found()
             if left:
                 raise LabError(
@@ -167,6 +154,25 @@ class Lab:
                 f"Lab {self.name}: down; no process, mount, namespace, link, cgroup or file of it "
                 "is left"
             )
+
+    def _remove(self, out: Output) -> None:
+        """Remove all that the lab's state names, then all that is found under its names."""
+        hosts = self.hosts
+        self._each(hosts, lambda host: host.stop(out))
+        for group in cgroups.children(self.plan.prefix):
+            cgroups.end(f"{self.plan.prefix}/{group}")
+        for space in network.namespaces(self.plan):
+            network.ip("netns", "delete", space, what=f"Removing the namespace {space}")
+        self._each(hosts, lambda host: host.disk.remove())
+        for link in network.lab_links(self.plan):
+            if link != self.plan.bridge:
+                network.ip("link", "delete", link, what=f"Removing the link {link}")
+        network.remove_bridge(self.plan)
+        cgroups.remove(self.plan.prefix)
+        for point in mounts_below(self.folder):
+            run(["umount", point], what=f"Unmounting {point}", mend="see `fuser -vm` on it")
+        if self.folder.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def status(self) -> list[HostStatus]:
         """What is true about each host now."""

@@ -1,5 +1,8 @@
 """Proof that nothing of a lab is left on the machine after it was taken down."""
 
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +11,7 @@ from lab.disk import mounts_below
 from lab.network import AddressPlan
 
 NamespaceId = tuple[int, int]
+KINDS = ("net", "pid", "mnt", "uts", "ipc", "cgroup")
 
 
 @dataclass(frozen=True)
@@ -19,18 +23,24 @@ class Leftovers:
     namespaces: dict[NamespaceId, str]
 
     @classmethod
-    def before(cls, plan: AddressPlan, folder: Path) -> "Leftovers":
-        """Note every namespace that the lab's hosts live in now."""
+    @contextmanager
+    def before(cls, plan: AddressPlan, folder: Path) -> Iterator["Leftovers"]:
+        """Note every namespace that the lab's hosts live in now.
+
+        They are held open as long as the block lasts: the kernel gives the number of one that is
+        gone to the next that is made, and a stranger's would be taken for the lab's.
+        """
         known: dict[NamespaceId, str] = {}
-        for name in network.namespaces(plan):
-            status = (network.NETNS_FOLDER / name).stat()
-            known[status.st_dev, status.st_ino] = name
-        ours = _namespace_ids("self")
-        for pid in cgroups.processes(plan.prefix):
-            for identity, kind in _namespace_ids(str(pid)).items():
-                if identity not in ours:
-                    known.setdefault(identity, f"a {kind} namespace of process {pid}")
-        return cls(plan, folder, known)
+        ours = _namespaces("self")
+        with ExitStack() as held:
+            for name in network.namespaces(plan):
+                _hold(network.NETNS_FOLDER / name, name, known, held)
+            for pid in cgroups.processes(plan.prefix):
+                for identity, kind in _namespaces(str(pid)).items():
+                    if identity not in ours and identity not in known:
+                        name = f"a {kind} namespace of process {pid}"
+                        _hold(Path("/proc", str(pid), "ns", kind), name, known, held)
+            yield cls(plan, folder, known)
 
     def found(self) -> list[str]:
         """One phrase for each thing that is left; empty when the machine is clean."""
@@ -57,7 +67,7 @@ class Leftovers:
             for line in groups.splitlines():
                 if f"{line.split(':', 2)[2]}/".startswith(f"/{self.plan.prefix}/"):
                     return f"in the cgroup {line}"
-            for identity in _namespace_ids(pid):
+            for identity in _namespaces(pid):
                 if identity in self.namespaces:
                     return f"in {self.namespaces[identity]}"
             # Another mount namespace may still hold what is no longer mounted in ours.
@@ -67,15 +77,26 @@ class Leftovers:
         return f"holds the mount {held[0]}" if held else ""
 
 
-def _namespace_ids(pid: str) -> dict[NamespaceId, str]:
+def _namespaces(pid: str) -> dict[NamespaceId, str]:
+    """The namespaces that a process is in, each with its kind; none when it is gone."""
     found: dict[NamespaceId, str] = {}
-    for kind in ("net", "pid", "mnt", "uts", "ipc", "cgroup"):
+    for kind in KINDS:
         try:
             status = Path("/proc", pid, "ns", kind).stat()
         except OSError:
             continue
         found[status.st_dev, status.st_ino] = kind
     return found
+
+
+def _hold(path: Path, name: str, known: dict[NamespaceId, str], held: ExitStack) -> None:
+    """Open a namespace so that its number stays its own, and note it under `name`."""
+    try:
+        file = held.enter_context(path.open("rb"))
+    except OSError:
+        return
+    status = os.fstat(file.fileno())
+    known.setdefault((status.st_dev, status.st_ino), name)
 
 
 def _state(pid: str) -> str:

@@ -75,6 +75,16 @@ class AddressPlan:
         """The bridge's end of the cable of host `number`; at most 15 characters, as Linux asks."""
         return f"fl{_short(self.name)}-{number}"
 
+    def mac(self, number: int) -> str:
+        """The hardware address of host `number`, or of the bridge for 0.
+
+        It stays the same over power cuts, as a real card's does: the neighbours would otherwise
+        go on sending to the old one for many seconds.
+        """
+        digest = hashlib.sha256(f"{self.name}/{number}".encode()).hexdigest()
+        # 02 marks an address that was given locally and belongs to no vendor.
+        return ":".join(["02", *(digest[at : at + 2] for at in range(0, 10, 2))])
+
     def namespace(self, host: str) -> str:
         """The network namespace of a host."""
         return f"{self.prefix}-{host}"
@@ -112,7 +122,8 @@ def ensure_bridge(plan: AddressPlan) -> None:
                     "give the lab another --subnet",
                 )
     if plan.bridge not in links():
-        ip("link", "add", plan.bridge, "type", "bridge", "forward_delay", "0", what=what)
+        mac = ("address", plan.mac(0))
+        ip("link", "add", plan.bridge, *mac, "type", "bridge", "forward_delay", "0", what=what)
     ip(
         "address",
         "replace",
@@ -136,7 +147,8 @@ def connect(plan: AddressPlan, host: str, number: int, *, up: bool) -> None:
     what = f"Connecting {host} to {plan.bridge}"
     space, link = plan.namespace(host), plan.link(number)
     ip("netns", "add", space, what=what)
-    ip(*("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space), what=what)
+    peer = ("peer", "name", "eth0", "address", plan.mac(number), "netns", space)
+    ip("link", "add", link, "type", "veth", *peer, what=what)
     ip("link", "set", link, "master", plan.bridge, "up" if up else "down", what=what)
     inside = ("-netns", space)
     ip(*inside, "link", "set", "lo", "up", what=what)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab.errors import LabError
@@ -22,6 +24,14 @@ def test_names_of_two_labs_differ_and_fit_linux() -> None:
     assert one.link(1) != two.link(1)
     assert all(len(name) <= 15 for name in (one.bridge, one.link(99), two.link(99)))
     assert one.link(1) == AddressPlan.of("test-a", "10.81.0.0/24").link(1)
+
+
+def test_hardware_addresses_are_lasting_local_and_unique() -> None:
+    one, two = AddressPlan.of("test-a", "10.79.0.0/25"), AddressPlan.of("test-b", "10.79.0.128/25")
+    macs = [plan.mac(number) for plan in (one, two) for number in range(20)]
+    assert len(set(macs)) == 40
+    assert all(re.fullmatch("02(:[0-9a-f]{2}){5}", mac) for mac in macs)
+    assert one.mac(3) == AddressPlan.of("test-a", "10.79.0.0/25").mac(3)
 
 
 def test_capacity_leaves_room_for_virtual_addresses() -> None:
