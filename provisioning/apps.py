@@ -5,3 +5,7 @@ class ProvisioningConfig(AppConfig):
     """Turns hosts into clusters."""
 
     name = "provisioning"
+
+    def ready(self) -> None:
+        """Register the operations and this app's tabs on a cluster's page."""
+        from provisioning import operation_clusters, operation_hosts  # noqa: F401

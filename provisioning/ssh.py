@@ -150,6 +150,9 @@ class _Transport(paramiko.Transport):
 
     def __init__(self, sock: Any, **kwargs: Any) -> None:
         super().__init__(sock, default_window_size=WINDOW, **kwargs)
+        if isinstance(sock, socket.socket):
+            # Many small messages that wait for one another: never hold one back (RFC 896).
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class Link:
