@@ -1,0 +1,107 @@
+"""The pieces of a cluster's page. Other apps add theirs in apps.py and stay unknown here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+
+from clusters.models import Cluster
+from console.accounts.permissions import ALL_PERMISSIONS, allowed
+
+ContextOf = Callable[[HttpRequest, Cluster], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab: its place in the address, label, needed permission, template and context.
+
+    count: how many rows the tab holds, for its label; None for no number.
+    """
+
+    id: str
+    label: Any
+    permission: str
+    template: str
+    context: ContextOf
+    order: int = 50
+    count: Callable[[Cluster], int] | None = None
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button of the cluster's page that leads to another page (named view with `pk`)."""
+
+    label: Any
+    view: str
+    permission: str
+    icon: str
+    shown: Callable[[Cluster], bool]
+    tone: str = ""
+    order: int = 50
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the page says above its tabs; context() answers None when there is nothing."""
+
+    template: str
+    permission: str
+    context: Callable[[HttpRequest, Cluster], dict[str, Any] | None]
+
+
+@dataclass
+class Registry:
+    """What apps have added, in the order in which it is shown."""
+
+    tabs: list[Tab] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def add_tab(self, tab: Tab) -> None:
+        """Add a tab. Raises ValueError for an id that is taken or an unknown permission."""
+        _known(tab.permission)
+        if any(other.id == tab.id for other in self.tabs):
+            raise ValueError(f"there is a cluster tab {tab.id!r} already")
+        self.tabs.append(tab)
+        self.tabs.sort(key=lambda t: t.order)
+
+    def add_action(self, action: Action) -> None:
+        """Add a button. Raises ValueError for an unknown permission."""
+        _known(action.permission)
+        self.actions.append(action)
+        self.actions.sort(key=lambda a: a.order)
+
+    def add_notice(self, notice: Notice) -> None:
+        """Add a notice. Raises ValueError for an unknown permission."""
+        _known(notice.permission)
+        self.notices.append(notice)
+
+    def tabs_for(self, user: Any) -> list[Tab]:
+        """The tabs that the user may see."""
+        return [tab for tab in self.tabs if allowed(user, tab.permission)]
+
+    def actions_for(self, user: Any, cluster: Cluster) -> list[Action]:
+        """The buttons that the user may press on this cluster as it is now."""
+        return [a for a in self.actions if allowed(user, a.permission) and a.shown(cluster)]
+
+    def notices_for(self, request: HttpRequest, cluster: Cluster) -> list[dict[str, Any]]:
+        """{"template", and the notice's own context} of each notice that has something to say."""
+        found = []
+        for notice in self.notices:
+            if not allowed(request.user, notice.permission):
+                continue
+            context = notice.context(request, cluster)
+            if context is not None:
+                found.append({"template": notice.template, **context})
+        return found
+
+
+def _known(permission: str) -> None:
+    if permission not in ALL_PERMISSIONS:
+        raise ValueError(f"{permission!r} is no permission of this console")
+
+
+registry = Registry()
