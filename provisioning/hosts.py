@@ -22,7 +22,7 @@ _HOST_PART = re.compile(r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@\\-]{0,62}\$?")
 
 
-class Invalid(ValueError):
+class InputError(ValueError):
     """Something typed that cannot be meant; the message says why."""
 
 
@@ -54,9 +54,9 @@ class LineError:
 
 
 def clean_name(text: str) -> str:
-    """A host's name. Raises Invalid unless it is a DNS label."""
+    """A host's name. Raises InputError unless it is a DNS label."""
     if not _LABEL.fullmatch(text):
-        raise Invalid(
+        raise InputError(
             _(
                 "“%(name)s” is no name for a host: use lower-case letters, digits and hyphens, "
                 "starting and ending with a letter or digit, at most 63 characters."
@@ -67,23 +67,23 @@ def clean_name(text: str) -> str:
 
 
 def clean_user(text: str) -> str:
-    """A user on the host; empty stays empty (the credential's). Raises Invalid."""
+    """A user on the host; empty stays empty (the credential's). Raises InputError."""
     if text and not _USER.fullmatch(text):
-        raise Invalid(_("“%(user)s” is no user name of a Linux host.") % {"user": _short(text)})
+        raise InputError(_("“%(user)s” is no user name of a Linux host.") % {"user": _short(text)})
     return text
 
 
 def clean_port(text: str) -> int:
-    """A TCP port. Raises Invalid."""
+    """A TCP port. Raises InputError."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise Invalid(
+        raise InputError(
             _("“%(port)s” is no port: use a number from 1 to 65535.") % {"port": _short(text)}
         )
     return int(text)
 
 
 def clean_address(text: str) -> str:
-    """An IPv4 or IPv6 address or a host name, in its one canonical spelling. Raises Invalid.
+    """An IPv4 or IPv6 address or a host name, in its one canonical spelling. Raises InputError.
 
     Whether a host name resolves is not asked: the check of the host says so.
     """
@@ -93,12 +93,12 @@ def clean_address(text: str) -> str:
     except ValueError:
         return _clean_host_name(text.strip())
     if "%" in bare:
-        raise Invalid(
+        raise InputError(
             _("%(address)s names an interface of one machine: use an address without %%.")
             % {"address": _short(bare)}
         )
     if ip.is_unspecified or ip.is_multicast or str(ip) == "255.255.255.255":
-        raise Invalid(_("%(address)s is not the address of one host.") % {"address": ip})
+        raise InputError(_("%(address)s is not the address of one host.") % {"address": ip})
     return str(ip)
 
 
@@ -106,14 +106,13 @@ def _clean_host_name(text: str) -> str:
     name = text.lower().removesuffix(".")
     parts = name.split(".")
     if re.fullmatch(r"[0-9.]+", name):
-        raise Invalid(
+        raise InputError(
             _("“%(address)s” is no IPv4 address: it has four numbers from 0 to 255.")
             % {"address": _short(text)}
         )
     if not name or len(name) > 253 or not all(_HOST_PART.fullmatch(part) for part in parts):
-        raise Invalid(
-            _("“%(address)s” is neither an IP address nor a host name.")
-            % {"address": _short(text)}
+        raise InputError(
+            _("“%(address)s” is neither an IP address nor a host name.") % {"address": _short(text)}
         )
     return name
 
@@ -123,7 +122,7 @@ def name_from(address: str) -> str:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
-        first = re.sub(r"[^a-z0-9]+", "-", address.split(".")[0]).strip("-")
+        first = re.sub(r"[^a-z0-9]+", "-", address.split(".", maxsplit=1)[0]).strip("-")
         return first[:63].strip("-") or "host"
     flat = re.sub(r"[^a-z0-9]+", "-", str(ip).replace("::", "-0-")).strip("-")
     return f"host-{flat}"
@@ -153,7 +152,7 @@ def parse_host_lines(text: str) -> tuple[list[HostEntry], list[LineError]]:
         try:
             entry = _entry(number, wanted)
             _refuse_twice(entry, entries)
-        except Invalid as error:
+        except InputError as error:
             errors.append(LineError(number, _short(wanted), str(error)))
         else:
             entries.append(entry)
@@ -163,14 +162,14 @@ def parse_host_lines(text: str) -> tuple[list[HostEntry], list[LineError]]:
 def _entry(number: int, line: str) -> HostEntry:
     words = line.split()
     if len(words) > 2:
-        raise Invalid(
+        raise InputError(
             _("there are %(count)d words, and “user@address:port name” has two.")
             % {"count": len(words)}
         )
     target, name = words[0], words[1] if len(words) == 2 else ""
     user, at, rest = target.rpartition("@")
     if at and not user:
-        raise Invalid(_("there is no user before the @."))
+        raise InputError(_("there is no user before the @."))
     host, port = _split_port(rest)
     address = clean_address(host)
     return HostEntry(
@@ -186,42 +185,42 @@ def _split_port(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
         inside, closed, after = text[1:].partition("]")
         if not closed:
-            raise Invalid(_("the bracket of the IPv6 address is not closed."))
+            raise InputError(_("the bracket of the IPv6 address is not closed."))
         try:
             ipaddress.IPv6Address(inside)
         except ValueError:
-            raise Invalid(
+            raise InputError(
                 _("“%(address)s” is no IPv6 address.") % {"address": _short(inside)}
             ) from None
         if after and not after.startswith(":"):
-            raise Invalid(_("after the bracket comes :port or nothing."))
+            raise InputError(_("after the bracket comes :port or nothing."))
         return inside, after[1:] if after else None
     if text.count(":") > 1:
         try:
             ipaddress.IPv6Address(text)
         except ValueError:
-            raise Invalid(
+            raise InputError(
                 _("“%(address)s” is no address.") % {"address": _short(text)}
             ) from None
         # Without brackets nobody can tell a port from the address's last group.
-        raise Invalid(
+        raise InputError(
             _("write an IPv6 address in brackets: [%(address)s]:22.") % {"address": text}
         )
     host, colon, port = text.partition(":")
     if not host:
-        raise Invalid(_("there is no address."))
+        raise InputError(_("there is no address."))
     return host, port if colon else None
 
 
 def _refuse_twice(entry: HostEntry, earlier: Iterable[HostEntry]) -> None:
     for other in earlier:
         if other.name == entry.name:
-            raise Invalid(
+            raise InputError(
                 _("the name %(name)s is already in line %(line)d.")
                 % {"name": entry.name, "line": other.line}
             )
         if (other.address, other.port) == (entry.address, entry.port):
-            raise Invalid(
+            raise InputError(
                 _("the address %(address)s, port %(port)d is already in line %(line)d.")
                 % {"address": entry.address, "port": entry.port, "line": other.line}
             )

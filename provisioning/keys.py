@@ -47,7 +47,7 @@ _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _OID_PBKDF2 = bytes.fromhex("06092a864886f70d01050c")
 
 
-class KeyRefused(ValueError):
+class KeyRefusedError(ValueError):
     """A key that cannot be taken. field: "private_key" or "passphrase", where to say so."""
 
     def __init__(self, message: str, field: str = "private_key") -> None:
@@ -66,7 +66,7 @@ class KeyPair:
 
 
 def generate(kind: str, comment: str = "") -> KeyPair:
-    """A new key of a kind. Raises KeyRefused for a kind that the console does not make."""
+    """A new key of a kind. Raises KeyRefusedError for a kind that the console does not make."""
     key: PrivateKey
     if kind == "ed25519":
         key = ed25519.Ed25519PrivateKey.generate()
@@ -75,23 +75,23 @@ def generate(kind: str, comment: str = "") -> KeyPair:
     elif kind == "ecdsa":
         key = ec.generate_private_key(ec.SECP256R1())
     else:
-        raise KeyRefused(_("%(kind)s is no key type that can be made here.") % {"kind": kind})
+        raise KeyRefusedError(_("%(kind)s is no key type that can be made here.") % {"kind": kind})
     return _pair(key, comment)
 
 
 def load_private(text: str, passphrase: str = "", comment: str = "") -> KeyPair:
     """The key that somebody pasted: OpenSSH, PKCS#1, PKCS#8 or SEC1, with or without passphrase.
 
-    Raises KeyRefused, which says what is wrong and what to do instead.
+    Raises KeyRefusedError, which says what is wrong and what to do instead.
     """
     block = _private_block(text)
     key = _decode(block, passphrase)
     if isinstance(key, dsa.DSAPrivateKey):
-        raise KeyRefused(
+        raise KeyRefusedError(
             _("This is a DSA key. OpenSSH refuses DSA since 2015: make an Ed25519 key instead.")
         )
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
-        raise KeyRefused(
+        raise KeyRefusedError(
             _(
                 "This RSA key has %(bits)d bits, and the least that is safe is %(least)d: "
                 "make a new key."
@@ -99,27 +99,27 @@ def load_private(text: str, passphrase: str = "", comment: str = "") -> KeyPair:
             % {"bits": key.key_size, "least": MIN_RSA_BITS}
         )
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
-        raise KeyRefused(
+        raise KeyRefusedError(
             _("SSH has no keys on the curve %(curve)s: use P-256, P-384 or P-521.")
             % {"curve": key.curve.name}
         )
     if not isinstance(
         key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
     ):
-        raise KeyRefused(_("SSH cannot use this type of key: use Ed25519, RSA or ECDSA."))
+        raise KeyRefusedError(_("SSH cannot use this type of key: use Ed25519, RSA or ECDSA."))
     return _pair(key, comment)
 
 
 def fingerprint(public_line: str) -> str:
     """The SHA-256 fingerprint of "type base64 [comment]", as ssh-keygen prints it.
 
-    Raises KeyRefused when the line is no public key.
+    Raises KeyRefusedError when the line is no public key.
     """
     words = public_line.split()
     try:
         blob = base64.b64decode(words[1], validate=True)
     except (IndexError, binascii.Error):
-        raise KeyRefused(_("This is no SSH public key.")) from None
+        raise KeyRefusedError(_("This is no SSH public key.")) from None
     digest = hashlib.sha256(blob).digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
@@ -134,12 +134,10 @@ def key_type(public_line: str) -> str:
 
 
 def _pair(key: PrivateKey, comment: str) -> KeyPair:
-    kind = {
-        rsa.RSAPrivateKey: "rsa",
-        ec.EllipticCurvePrivateKey: "ecdsa",
-        ed25519.Ed25519PrivateKey: "ed25519",
-    }
-    name = next(value for cls, value in kind.items() if isinstance(key, cls))
+    if isinstance(key, rsa.RSAPrivateKey):
+        name = "rsa"
+    else:
+        name = "ecdsa" if isinstance(key, ec.EllipticCurvePrivateKey) else "ed25519"
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.OpenSSH,
@@ -162,19 +160,16 @@ def _pair(key: PrivateKey, comment: str) -> KeyPair:
 def _private_block(text: str) -> bytes:
     """The armoured private key in the text, without what was copied around it."""
     if len(text.encode(errors="replace")) > MAX_BYTES:
-        raise KeyRefused(
+        raise KeyRefusedError(
             _("This is more than %(limit)d KiB, which no SSH key is: paste the key alone.")
             % {"limit": MAX_BYTES // 1024}
         )
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not text:
-        raise KeyRefused(_("Paste a private key."))
+        raise KeyRefusedError(_("Paste a private key."))
     if text.startswith("PuTTY-User-Key-File"):
-        raise KeyRefused(
-            _(
-                "This is a PuTTY key. Convert it first: "
-                "puttygen key.ppk -O private-openssh -o key"
-            )
+        raise KeyRefusedError(
+            _("This is a PuTTY key. Convert it first: puttygen key.ppk -O private-openssh -o key")
         )
     for found in _ARMOUR.finditer(text):
         if found["label"] in _PRIVATE_LABELS:
@@ -182,17 +177,17 @@ def _private_block(text: str) -> bytes:
             lines = (line.strip() for line in found[0].splitlines())
             return ("\n".join(lines) + "\n").encode(errors="replace")
     if _PUBLIC_LINE.match(text) or any(mark in text for mark in _PUBLIC_MARKS):
-        raise KeyRefused(
+        raise KeyRefusedError(
             _(
                 "This is the public half. Paste the private key: the file without .pub, which "
                 "starts with -----BEGIN."
             )
         )
     if "PRIVATE KEY-----" in text:
-        raise KeyRefused(
+        raise KeyRefusedError(
             _("The key is cut off: its -----BEGIN and -----END lines must both be there.")
         )
-    raise KeyRefused(
+    raise KeyRefusedError(
         _("This is no private key: it starts with -----BEGIN OPENSSH PRIVATE KEY----- or alike.")
     )
 
@@ -208,13 +203,13 @@ def _decode(block: bytes, passphrase: str) -> object:
     except ValueError as error:
         raise _unreadable(block) from error
     if not passphrase:
-        raise KeyRefused(
+        raise KeyRefusedError(
             _("This key has a passphrase: enter it. It is used once and not kept."), "passphrase"
         )
     try:
         return _load(block, passphrase.encode())
     except (ValueError, TypeError) as error:
-        raise KeyRefused(_("The passphrase does not open this key."), "passphrase") from error
+        raise KeyRefusedError(_("The passphrase does not open this key."), "passphrase") from error
     except UnsupportedAlgorithm as error:
         raise _unreadable(block) from error
 
@@ -225,12 +220,14 @@ def _load(block: bytes, password: bytes | None) -> object:
     return serialization.load_pem_private_key(block, password)
 
 
-def _unreadable(block: bytes) -> KeyRefused:
+def _unreadable(block: bytes) -> KeyRefusedError:
     if block.startswith(b"-----BEGIN DSA") or b"ssh-dss" in _body(block):
-        return KeyRefused(
+        return KeyRefusedError(
             _("This is a DSA key. OpenSSH refuses DSA since 2015: make an Ed25519 key instead.")
         )
-    return KeyRefused(_("The key is damaged or of a type that SSH does not use: copy it again."))
+    return KeyRefusedError(
+        _("The key is damaged or of a type that SSH does not use: copy it again.")
+    )
 
 
 def _body(block: bytes) -> bytes:
@@ -247,7 +244,7 @@ def _refuse_endless_hashing(block: bytes) -> None:
     rounds = _bcrypt_rounds(body) if block.startswith(b"-----BEGIN OPENSSH") else 0
     iterations = _pbkdf2_iterations(body)
     if rounds > MAX_BCRYPT_ROUNDS or iterations > MAX_PBKDF2_ITERATIONS:
-        raise KeyRefused(
+        raise KeyRefusedError(
             _(
                 "Its passphrase would have to be hashed %(count)d times, which takes too long "
                 "here: remove the passphrase with ssh-keygen -p first."
