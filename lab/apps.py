@@ -1,4 +1,4 @@
-"""The lab as a Django app: only so that `manage.py lab` is found."""
+"""The lab as a Django app: `manage.py lab`, and the demo's tasks."""
 
 from django.apps import AppConfig
 
@@ -9,3 +9,7 @@ class LabConfig(AppConfig):
     name = "lab"
     label = "lab"
     verbose_name = "Lab"
+
+    def ready(self) -> None:
+        """Register the lab's operations: every worker and page may have to name them."""
+        from lab import operations  # noqa: F401 - importing registers

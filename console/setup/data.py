@@ -6,8 +6,8 @@ Safe to run any number of times, and while the console runs.
 
 from __future__ import annotations
 
+import io
 import os
-import secrets
 from pathlib import Path
 
 import django
@@ -29,25 +29,22 @@ def migrate() -> None:
 
 
 def ensure_admin(data: Path) -> None:
-    """Make an admin when there is no user; forget a kept password that is no longer right."""
+    """Make an admin when there is none; forget a kept password that is no longer right."""
     # Models can be imported only once Django is set up.
-    from console.accounts.models import Role, User
-    from console.audit.record import record
+    from console.accounts.models import User
 
     kind, name, password = first_admin.read_password(data)
     if kind is first_admin.Password.KNOWN:
         user = User.objects.filter(username=name, is_active=True).first()
-        if user is None or not user.check_password(password):
-            first_admin.forget_password(data)
-        return
-    if User.objects.exists():
-        return
-    password = secrets.token_urlsafe(15)
-    # The file first: an admin whose password nobody knows would be worse than a file too many.
-    first_admin.write_password(data, first_admin.NAME, password)
+        if user is not None and user.check_password(password):
+            return
+        first_admin.forget_password(data)
+    # No admin whose password nobody knows: either both are there or neither.
     with transaction.atomic():
-        user = User.objects.create_user(first_admin.NAME, password=password, role=Role.ADMIN)
-        record("user.created", user, after=user, reason="the first admin, made at the first start")
+        printed = io.StringIO()
+        call_command("create_admin", first_admin.NAME, stdout=printed, stderr=io.StringIO())
+        if password := printed.getvalue().strip():
+            first_admin.write_password(data, first_admin.NAME, password)
 
 
 def main() -> None:

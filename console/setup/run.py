@@ -19,7 +19,7 @@ from pathlib import Path
 
 from console import environment as env
 from console.setup import identity
-from console.setup.first_admin import Password, read_password
+from console.setup.first_admin import FILE, Password, read_password
 from console.setup.supervisor import Program, Supervisor, read_procfile, to_terminal
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -54,7 +54,7 @@ class Start:
         name = "127.0.0.1" if self.host in WILDCARDS else self.host
         connection = http.client.HTTPConnection(name, self.port, timeout=5)
         try:
-            connection.request("GET", "/", headers={"Host": f"localhost:{self.port}"})
+            connection.request("GET", "/healthz", headers={"Host": f"localhost:{self.port}"})
             return connection.getresponse().status < 500
         except (OSError, http.client.HTTPException):
             return False
@@ -164,20 +164,24 @@ def console_programs(start: Start, log_folder: Path | None) -> list[Program]:
 def sign_in_lines(start: Start) -> list[str]:
     """Address, name and password, or where the password went."""
     kind, name, password = read_password(start.data)
-    lines = ["", f"  Flotilla answers at  {start.address}", ""]
-    if kind is Password.KNOWN:
-        lines += [
-            f"  Sign in as           {name}",
-            f"  Password             {password}",
+    if kind is Password.CHANGED:
+        return [
             "",
-            f"  (kept in {start.data / 'first-admin.json'} until you change it in the console)",
-        ]
-    else:
-        lines += [
             "  Sign in with the password that you set. A lost one is set anew by:",
-            "  .venv/bin/python manage.py changepassword NAME",
+            "  .venv/bin/python manage.py create_admin --reset NAME",
+            "",
+            f"  Flotilla answers at  {start.address}",
+            "",
         ]
-    return [*lines, ""]
+    return [
+        "",
+        f"  The password is kept in {start.data / FILE} until you change it.",
+        "",
+        f"  Flotilla answers at  {start.address}",
+        f"  Sign in as           {name}",
+        f"  Password             {password}",
+        "",
+    ]
 
 
 def serve(start: Start, programs: Sequence[Program], words: Callable[[], Sequence[str]]) -> None:

@@ -1,0 +1,118 @@
+"""`make demo`: the console, the lab's hosts as tasks of it, and a first cluster.
+
+The console is started first, in seconds; what takes minutes runs in it as tasks with live logs.
+Only the worker of the queue `lab` is root, and only where this is.
+"""
+
+import subprocess
+import sys
+
+from console.setup import identity
+from console.setup.run import (
+    CHECKOUT,
+    PYTHON,
+    Start,
+    StartError,
+    console_programs,
+    make_ready,
+    only_one,
+    prepare,
+    serve,
+)
+from console.setup.supervisor import Program
+from lab import requirements
+
+LOGS = "log"
+# What `make` built as root in a checkout that belongs to the person who called sudo.
+BUILT = (".venv", "node_modules", "static/vendor", "staticfiles", "locale")
+
+
+def lab_words(lacks: list[requirements.Missing]) -> list[str]:
+    """What to say about local hosts: what comes, or what they would need."""
+    if not lacks:
+        return [
+            "",
+            "  Six Linux hosts, Kubernetes and a first cluster are being made: watch them under",
+            "  Tasks. The very first time that takes some ten minutes, later seconds.",
+        ]
+    lines = ["", "  The console runs without local hosts. For them this machine would need:"]
+    lines += [f"    - {lack.what}, because {lack.why}: {lack.how}" for lack in lacks]
+    return [*lines, "  Your own hosts can be added under Hosts."]
+
+
+def lacking() -> list[requirements.Missing]:
+    """What this machine lacks for a lab and the demo's first task cannot install."""
+    lacks = requirements.missing()
+    if any(lack.what == "root" for lack in lacks):
+        return lacks
+    return [lack for lack in lacks if not lack.package]
+
+
+def give_back(start: Start) -> None:
+    """Hand what was built under sudo to the checkout's owner."""
+    owner = CHECKOUT.stat().st_uid
+    if start.identity is None or start.identity.uid != owner:
+        return
+    for name in BUILT:
+        folder = CHECKOUT / name
+        if folder.exists() and folder.stat().st_uid != owner:
+            identity.give(folder, start.identity)
+
+
+def launch_tasks(start: Start) -> list[str]:
+    """Launch the first tasks, as root; lines to say when that fails."""
+    done = subprocess.run(
+        [PYTHON, "manage.py", "demo_tasks"],
+        cwd=CHECKOUT,
+        env=start.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    identity.give(start.data, start.identity)
+    if done.returncode == 0:
+        return []
+    last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+    return ["", f"  The local hosts cannot be made: {last}"]
+
+
+def main() -> int:
+    """Run the demo until Ctrl-C; 1 when it cannot start."""
+    try:
+        start = prepare()
+        start.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with only_one(start.data):
+            _run(start)
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(start: Start) -> None:
+    give_back(start)
+    logs = start.data / LOGS
+    logs.mkdir(mode=0o700, exist_ok=True)
+    make_ready(start)
+    lacks = lacking()
+    programs = console_programs(start, logs)
+    words = lab_words(lacks)
+    if not lacks:
+        words = launch_tasks(start) or words
+        command = f"{PYTHON} manage.py worker --queue lab"
+        programs.append(Program("lab", command, None, logs / "lab.log"))
+    words += [
+        "",
+        f"  Ctrl-C ends the console; what its processes say is in {logs}.",
+    ]
+    if not lacks:
+        words.append(
+            "  The hosts stay up until `make clean-lab`; the data stays for the next start."
+        )
+    serve(start, programs, lambda: words)
+    print("The console has ended.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

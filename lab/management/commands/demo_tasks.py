@@ -1,0 +1,27 @@
+"""manage.py demo_tasks: launches the demo's first tasks; `make demo` calls it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from console.accounts.models import Role, User
+from lab import first_tasks
+from lab.errors import LabError
+
+
+class Command(BaseCommand):
+    """Launches what the demo lacks, as tasks of the queue `lab`."""
+
+    help = "Launches what the demo lacks as tasks: base tree, Kubernetes, hosts, first cluster."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        user = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk").first()
+        try:
+            tasks = first_tasks.advance(user, first_tasks.parameters_of(os.environ), start=True)
+        except LabError as error:
+            raise CommandError(str(error)) from error
+        for task in tasks:
+            self.stdout.write(f"{task.pk} {task.title}")
