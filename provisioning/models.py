@@ -5,6 +5,7 @@ from __future__ import annotations
 from provisioning.models_hosts import Host, HostState, KeyKind, SSHCredential
 from provisioning.models_releases import Release, ReleaseFile, ReleaseState
 from provisioning.models_tasks import (
+    ENDED,
     HostChange,
     LogChunk,
     StepStatus,
@@ -14,6 +15,7 @@ from provisioning.models_tasks import (
 )
 
 __all__ = [
+    "ENDED",
     "Host",
     "HostChange",
     "HostState",
