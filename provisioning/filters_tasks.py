@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from provisioning.models import Task, TaskStatus
+from provisioning.operations import OPERATIONS
 
 
 class TaskFilter(django_filters.FilterSet):
@@ -34,18 +36,6 @@ class TaskFilter(django_filters.FilterSet):
 
 
 def operation_title(name: str) -> str:
-    """An operation as people say it."""
-    return str(TITLES.get(name) or name.replace("_", " ").capitalize())
-
-
-TITLES = {
-    "check_hosts": _("Check hosts"),
-    "create_lightweight": _("Create cluster"),
-    "repair": _("Repair cluster"),
-    "delete": _("Delete cluster"),
-    "fetch_release": _("Fetch release"),
-    "import_bundle": _("Import release bundle"),
-    "lab_base": _("Prepare the lab"),
-    "lab_up": _("Start lab hosts"),
-    "lab_kubernetes": _("Build Kubernetes for the lab"),
-}
+    """An operation as people say it; one that no longer exists by its own name."""
+    kind = OPERATIONS.get(name)
+    return gettext(kind.title) if kind else name.replace("_", " ").capitalize()

@@ -11,12 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.accounts.permissions import PUBLIC, SIGNED_IN
+from console.accounts.permissions import PUBLIC, SIGNED_IN, Declared
 
 
 class SchemaView(SpectacularAPIView):
     """The OpenAPI description, for everybody who is signed in."""
 
+    # The library's own default lets everybody in.
+    permission_classes = (Declared,)
     permissions: ClassVar[Mapping[str, str]] = {"get": SIGNED_IN}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +15,9 @@ from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from console.accounts.permissions import allowed
 from console.ui.lists import sort_link
@@ -22,6 +25,7 @@ from console.ui.quantities import ago_text, bytes_text, cpus_text, duration_text
 from console.ui.statuses import look
 
 register = template.Library()
+CONTROL = re.compile(r"\x1b\[[0-9;:]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 
 
 @register.simple_tag
@@ -134,3 +138,56 @@ def is_checkbox(field: BoundField) -> bool:
 def is_choices(field: BoundField) -> bool:
     """Several boxes or radio buttons: they form a fieldset."""
     return isinstance(field.field.widget, (CheckboxSelectMultiple, RadioSelect))
+
+
+@register.filter
+def tr(text: str) -> str:
+    """A text that comes from a row or from the recipes, in the reader's language."""
+    return gettext(text) if text else ""
+
+
+@register.simple_tag
+def took(thing: Any) -> str:
+    """From .started to .ended; ticking (static/js/task.js) while it has not ended."""
+    if thing.started is None:
+        return "–"
+    if thing.ended is not None:
+        return duration_text((thing.ended - thing.started).total_seconds())
+    return elapsed(thing.started)
+
+
+@register.simple_tag
+def elapsed(started: datetime) -> SafeString:
+    """The time since, ticking each second."""
+    seconds = int((timezone.now() - started).total_seconds())
+    return format_html(
+        '<span data-tick="{}">{}:{}</span>',
+        started.isoformat(),
+        seconds // 60,
+        f"{seconds % 60:02d}",
+    )
+
+
+@register.simple_tag
+def phase_icon(status: object) -> SafeString:
+    """The icon of a status, alone: the word stands beside it."""
+    found = look(status)
+    return icon(found.icon, "fl-spin" if found.moving else "")
+
+
+@register.simple_tag
+def status_word(status: object) -> str:
+    """The word of a status, alone."""
+    return str(look(status).label)
+
+
+@register.simple_tag
+def as_json(value: Any) -> str:
+    """A value as JSON for a data attribute; the template escapes it."""
+    return conditional_escape(json.dumps(value, ensure_ascii=False))
+
+
+@register.filter
+def plain(text: str) -> str:
+    """Terminal output without its control sequences."""
+    return CONTROL.sub("", text)
