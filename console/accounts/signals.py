@@ -22,7 +22,9 @@ def on_sign_in(request: Any, user: User, **_kwargs: Any) -> None:
 def on_failure(credentials: dict[str, Any], request: Any = None, **_kwargs: Any) -> None:
     """A wrong name or password, also when the own password is asked for again."""
     user, name = _who(credentials)
-    locked = getattr(request, "axes_locked_out", False)
+    # Axes counts a failure unless the lockout has begun before.
+    counted = getattr(request, "axes_failures_since_start", None)
+    locked = bool(getattr(request, "axes_locked_out", False)) and not counted
     record(
         "auth.sign_in_failed",
         user,

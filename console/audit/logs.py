@@ -12,9 +12,18 @@ from structlog.typing import EventDict, Processor
 from console.secrets.redact import mask_text, mask_value
 
 
+def _request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    # Django logs an answer with an error status after the middleware is done.
+    request = getattr(event.get("_record"), "request", None)
+    if request_id := getattr(request, "request_id", ""):
+        event["request_id"] = request_id
+    return event
+
+
 def _no_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    # The traceback is masked as finished text, by LineFormatter.
     return {
-        key: value if key.startswith("_") else mask_value(key, value)
+        key: value if key.startswith("_") or key == "exc_info" else mask_value(key, value)
         for key, value in event.items()
     }
 
@@ -31,6 +40,7 @@ def formatter() -> logging.Formatter:
     """Readable lines on a terminal, JSON lines everywhere else."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

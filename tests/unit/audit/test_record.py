@@ -1,0 +1,95 @@
+"""Audit events: who, what, from where, and never a secret."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import transaction
+from django.test import RequestFactory
+
+from console.accounts.models import User
+from console.audit.models import AuditEvent
+from console.audit.record import record, snapshot
+from console.secrets.redact import MASK
+from tests.factories import SSHCredentialFactory
+
+pytestmark = pytest.mark.django_db
+CANARY = "canary-secret-4711"
+
+
+def test_it_takes_who_and_where_from_the_request(admin: User) -> None:
+    request = RequestFactory().post("/", REMOTE_ADDR="2001:db8::1")
+    request.user, request.request_id = admin, "5f0c"
+    event = record("user.changed", admin, request=request, before={"a": 1}, after={"a": 2})
+    event.refresh_from_db()
+    assert (event.actor, event.actor_name) == (admin, "ada")
+    assert (event.object_type, event.object_id) == ("accounts.user", str(admin.pk))
+    assert (event.address, event.request_id) == ("2001:db8::1", "5f0c")
+    assert (event.before, event.after, event.outcome) == ({"a": 1}, {"a": 2}, "success")
+
+
+def test_it_stays_when_the_user_is_removed(operator: User) -> None:
+    event = record("user.changed", operator, actor=operator)
+    operator.delete()
+    event.refresh_from_db()
+    assert (event.actor, event.actor_name) == (None, "otto")
+
+
+def test_it_belongs_to_the_callers_transaction(admin: User) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        record("user.changed", admin)
+        raise RuntimeError
+    assert not AuditEvent.objects.exists()
+
+
+def test_an_action_must_be_in_the_catalogue(db: None) -> None:
+    with pytest.raises(ValueError, match="catalogue"):
+        record("user.teleported")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"password": CANARY},
+        {"sudo_password": CANARY},
+        {"client_secret": CANARY},
+        {"api_token": CANARY},
+        {"Private-Key": CANARY},
+        {"passphrase": CANARY},
+        {"nested": {"deep": [{"token": CANARY}]}},
+        {"secrets": [CANARY, {"x": CANARY}]},
+        {"tokens": {"first": CANARY}},
+        {
+            "note": f"-----BEGIN OPENSSH PRIVATE KEY-----\n{CANARY}\n-----END OPENSSH PRIVATE KEY-----"
+        },
+        {"note": f"cut off -----BEGIN RSA PRIVATE KEY-----\n{CANARY}"},
+        {"note": "flo_" + CANARY.replace("-", "_") + "A" * 20},
+    ],
+)
+def test_secrets_are_dropped(fields: dict[str, object]) -> None:
+    reason = str(fields.get("note", ""))
+    event = record("host.changed", before=fields, after=fields, reason=reason)
+    event.refresh_from_db()
+    kept = f"{event.before} {event.after} {event.reason}"
+    assert "canary" not in kept
+    assert MASK in kept
+
+
+def test_what_is_no_secret_stays() -> None:
+    fields = {"must_change_password": True, "password": "", "token": None, "name": "alpha"}
+    assert record("user.changed", after=fields).after == fields
+
+
+def test_a_snapshot_shows_that_a_secret_is_set_and_not_which() -> None:
+    key = SSHCredentialFactory(private_key=CANARY, passphrase="")
+    for row in (key, type(key).objects.get(pk=key.pk)):
+        fields = snapshot(row)
+        assert fields["private_key"] == MASK
+        assert fields["passphrase"] == ""
+        assert fields["name"] == key.name
+        assert CANARY not in str(record("credential.created", row, after=row).after)
+
+
+def test_long_names_are_cut_and_odd_values_kept_as_text() -> None:
+    event = record("host.changed", object_name="x" * 1000, after={"path": object, "n": {1, 2}})
+    assert len(event.object_name) == 255
+    assert sorted(event.after["n"]) == [1, 2]
