@@ -52,7 +52,14 @@ fl_start() {
   :
 }
 
-fl_done() { fl_emit done "{\"changed\":$FL_COUNT}"; }
+fl_done() {
+  # A script that only looked leaves no state folder behind.
+  if [ ! -e "$FL_STATE/undo.log" ] && [ ! -e "$FL_STATE/marks" ]; then
+    rm -rf "${FL_STATE:?}"
+    rmdir "$FL_BASE" 2>/dev/null
+  fi
+  fl_emit done "{\"changed\":$FL_COUNT}"
+}
 
 # Marks: small notes of what was made true, by key; the last line of a key counts.
 fl_mark_get() {
@@ -183,9 +190,14 @@ fl_upload() {
   fl_changed
 }
 
-# fl_dir PATH MODE OWNER KIND; KIND tree: what is inside is ours too and goes with it.
+# fl_dir PATH MODE OWNER KIND; MODE -: as it is; KIND tree: what is inside is ours too and goes with it.
 fl_dir() {
-  if [ -d "$1" ] && [ "$(stat -c '%a %U:%G' "$1")" = "$2 $3" ]; then
+  fl_m=$2
+  if [ "$2" = - ]; then
+    fl_m=755
+    [ ! -d "$1" ] || fl_m=$(stat -c %a "$1")
+  fi
+  if [ -d "$1" ] && [ "$(stat -c '%a %U:%G' "$1")" = "$fl_m $3" ]; then
     # Programs fill such a folder later; whether it was empty must be known before they do.
     [ "$4" = tree ] && fl_prior_tree "$1"
     fl_ok
@@ -200,8 +212,8 @@ fl_dir() {
   elif [ -e "$1" ] || [ -L "$1" ]; then fl_fail wrong_type "a folder at $1" "$(stat -c %F "$1")"
   else fl_prior "$FL_KEY" dir "$1" absent
   fi
-  [ -d "$1" ] || mkdir -m "$2" "$1" || fl_unwritable "$1"
-  chmod "$2" "$1" && chown "$3" "$1" || fl_unwritable "$1"
+  [ -d "$1" ] || mkdir -m "$fl_m" "$1" || fl_unwritable "$1"
+  chmod "$fl_m" "$1" && chown "$3" "$1" || fl_unwritable "$1"
   fl_changed
 }
 fl_prior_tree() {

@@ -87,10 +87,13 @@ def _differences(there: PathFact | None, kind: str, mode: int, owner: str) -> li
 
 @dataclass(frozen=True)
 class Directory(Resource):
-    """A folder. owns: what is inside belongs to the cluster, and is emptied when it is deleted."""
+    """A folder. owns: what is inside belongs to the cluster, and is emptied when it is deleted.
+
+    mode None: as it is (0755 when it is made).
+    """
 
     path: str
-    mode: int = 0o755
+    mode: int | None = 0o755
     owner: str = "root:root"
     owns: bool = False
 
@@ -105,13 +108,15 @@ class Directory(Resource):
     def evaluate(self, facts: Facts) -> PlanItem:
         there = facts.paths.get(self.path)
         if there is None:
-            return self.change(f"mkdir -m {_mode(self.mode)} {self.path}")
-        problems = _differences(there, "folder", self.mode, self.owner)
+            return self.change(f"mkdir -m {_mode(self.mode or 0o755)} {self.path}")
+        mode = there.mode if self.mode is None else self.mode
+        problems = _differences(there, "folder", mode, self.owner)
         return self.change(*problems) if problems else self.ok()
 
     def script(self, payloads: Payloads) -> str:
         kind = "tree" if self.owns else "dir"
-        return f"fl_dir {shell.path(self.path)} {_mode(self.mode)} {shell.token(self.owner)} {kind}"
+        mode = "-" if self.mode is None else _mode(self.mode)
+        return f"fl_dir {shell.path(self.path)} {mode} {shell.token(self.owner)} {kind}"
 
 
 @dataclass(frozen=True)

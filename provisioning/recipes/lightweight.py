@@ -1,0 +1,40 @@
+"""The lightweight cluster: one control plane that also runs workloads, and any number of workers."""
+
+from __future__ import annotations
+
+from provisioning.preflight import preflight
+from provisioning.spec import ClusterSpec
+from provisioning.steps.addons import Addons, is_routed
+from provisioning.steps.base import Phase, Placed, Recipe
+from provisioning.steps.binaries import Binaries
+from provisioning.steps.certificates import Certificates
+from provisioning.steps.control_plane import ControlPlane
+from provisioning.steps.etcd import Etcd
+from provisioning.steps.network import RoutedNetwork
+from provisioning.steps.nodes import Node
+from provisioning.steps.prepare import Prepare
+from provisioning.steps.runtime import Runtime
+from provisioning.steps.verify import Verify
+
+
+def phases(spec: ClusterSpec) -> tuple[Phase, ...]:
+    """The phases of provisioning.md, in its order."""
+    everywhere, control_plane = spec.hosts, spec.control_plane
+    first = control_plane[:1]
+    network = (Placed(RoutedNetwork(), everywhere),) if is_routed(spec) else ()
+    return (
+        Phase("prepare", "Prepare", (Placed(Prepare(), everywhere),)),
+        Phase("runtime", "Container runtime", (Placed(Runtime(), everywhere),)),
+        Phase("binaries", "Programs", (Placed(Binaries(), everywhere),)),
+        Phase("certificates", "Certificates", (Placed(Certificates()),)),
+        Phase("etcd", "etcd", (Placed(Etcd(), control_plane),)),
+        Phase("control-plane", "Control plane", (Placed(ControlPlane(), control_plane),)),
+        *((Phase("network", "Network", network),) if network else ()),
+        Phase("workers", "Nodes", (Placed(Node(), everywhere),)),
+        Phase("addons", "Add-ons", (Placed(Addons(), first),)),
+        Phase("verify", "Verify", (Placed(Verify(), first),)),
+    )
+
+
+CREATE = Recipe("create_lightweight", "Create a lightweight cluster", phases, preflight)
+REPAIR = Recipe("repair", "Repair the cluster", phases, preflight)

@@ -1,0 +1,89 @@
+"""What makes nodes a cluster: their pod ranges, labels, and what the admin chose to run on top."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from provisioning import versions
+from provisioning.spec import ClusterSpec
+from provisioning.steps.base import Context, Step
+from provisioning.steps.layout import KUBECTL, KUBERNETES, pod_range
+from provisioning.steps.resources import Command, File, Resource, Wait, digest
+
+
+def is_routed(spec: ClusterSpec) -> bool:
+    """Whether the network plug-in is our own; else the option "network_manifest" brings it."""
+    return str(spec.options.get("network", "routed")) == "routed"
+
+
+def node_commands(spec: ClusterSpec) -> str:
+    """The commands that give nodes their pod range and role labels."""
+    lines = []
+    at = versions.minor(spec.release.version)
+    if is_routed(spec):
+        for host in spec.hosts:
+            own = pod_range(spec, host)
+            patch = json.dumps({"spec": {"podCIDR": own, "podCIDRs": [own]}}, separators=(",", ":"))
+            lines.append(f"{KUBECTL} patch node {host.name} -p '{patch}' &")
+    for role, hosts in (("control-plane", spec.control_plane), ("worker", spec.workers)):
+        names = " ".join(host.name for host in hosts)
+        labels = f"node-role.kubernetes.io/{role}="
+        if role == "control-plane" and versions.MASTER_LABEL.at(at):
+            labels += " node-role.kubernetes.io/master="
+        if names:
+            lines.append(f"{KUBECTL} label --overwrite node {names} {labels} &")
+    # Started together: each is a program of its own that mostly waits for the API.
+    return "set --\n" + "".join(f'{line} set -- "$@" $!\n' for line in lines) + (
+        'for p; do wait "$p" || exit 1; done\n'
+    )
+
+
+class Addons(Step):
+    """Runs on the first control plane, against the API."""
+
+    id = "addons"
+    title = "Nodes' ranges and roles, add-ons"
+    timeout = 300
+
+    def resources(self, ctx: Context) -> Sequence[Resource]:
+        """Wait for the nodes, give them range and labels, apply the admin's own manifests."""
+        spec = ctx.spec
+        names = " ".join(host.name for host in spec.hosts)
+        found: list[Resource] = [
+            Wait(
+                "nodes-known",
+                "Every node has introduced itself",
+                f"{KUBECTL} get node {names}",
+                90,
+                "every node is known to the API",
+                f"{KUBECTL} get nodes,csr",
+                ("kube-apiserver.service",),
+            ),
+            Command(
+                "nodes",
+                "Pod ranges and roles of the nodes",
+                node_commands(spec),
+                unless=self._ranges_set(spec),
+            ),
+        ]
+        for option, about in (("network_manifest", "Network plug-in"), ("dns_manifest", "DNS")):
+            text = str(spec.options.get(option, ""))
+            if text.strip():
+                path = f"{KUBERNETES}/objects/{option.replace('_', '-')}.yaml"
+                found.append(File(path, text))
+                found.append(
+                    Command(option, about, f"{KUBECTL} apply -f {path}", version=digest(text))
+                )
+        return found
+
+    @staticmethod
+    def _ranges_set(spec: ClusterSpec) -> str:
+        if not is_routed(spec):
+            return f"{KUBECTL} get nodes"
+        names = " ".join(host.name for host in spec.hosts)
+        expected = " ".join(pod_range(spec, host) for host in spec.hosts)
+        path = "{.items[*].spec.podCIDR}" if len(spec.hosts) > 1 else "{.spec.podCIDR}"
+        return f'[ "$({KUBECTL} get node {names} -o jsonpath=\'{path}\')" = "{expected}" ]'
+
+

@@ -1,0 +1,345 @@
+"""API server, controller manager and scheduler: flags, files, units, first objects."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from provisioning import versions
+from provisioning.spec import ClusterSpec
+from provisioning.steps.base import Context, Step
+from provisioning.steps.certificates import kubeconfig_file, needs_bootstrap, pair_files
+from provisioning.steps.etcd import CLIENT_PORT
+from provisioning.steps.layout import (
+    API_PORT,
+    BIN,
+    KUBECTL,
+    KUBELET,
+    KUBERNETES,
+    PKI,
+    UNITS,
+    as_yaml,
+    unit_file,
+)
+from provisioning.steps.objects import first_objects
+from provisioning.steps.resources import Command, Directory, File, Resource, Unit, Wait, digest
+
+LOCAL_API = f"https://127.0.0.1:{API_PORT}"
+CIPHERS = (  # CIS 1.2.29: forward secrecy and authenticated encryption only
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,"
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,"
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+)
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+def encryption_config(key: str | None) -> str | None:
+    """Secrets at rest with XSalsa20-Poly1305 ("Encrypting Confidential Data at Rest")."""
+    if key is None:
+        return None
+    providers = [{"secretbox": {"keys": [{"name": "key1", "secret": key}]}}, {"identity": {}}]
+    return as_yaml(
+        {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "EncryptionConfiguration",
+            "resources": [{"resources": ["secrets"], "providers": providers}],
+        }
+    )
+
+
+def audit_policy() -> str:
+    """Who did what: never the content of secrets, not the cluster's own chatter, else metadata."""
+    quiet_users = ["system:kube-scheduler", "system:kube-proxy", "system:apiserver"]
+    return as_yaml(
+        {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [
+                {"level": "None", "nonResourceURLs": ["/healthz*", "/livez*", "/readyz*"]},
+                {"level": "None", "resources": [{"group": "", "resources": ["events"]}]},
+                {
+                    "level": "None",
+                    "users": quiet_users,
+                    "verbs": ["get", "list", "watch"],
+                },
+                {
+                    "level": "None",
+                    "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}],
+                },
+                {
+                    "level": "None",
+                    "userGroups": ["system:nodes"],
+                    "verbs": ["get", "list", "watch", "patch"],
+                    "resources": [{"group": "", "resources": ["nodes", "nodes/status", "pods"]}],
+                },
+                {"level": "Metadata"},
+            ],
+        }
+    )
+
+
+def authentication_config(version: str) -> str | None:
+    """Anonymous access for the health paths alone, where the version can say so."""
+    at = versions.minor(version)
+    if not versions.ANONYMOUS_CONDITIONS.at(at):
+        return None
+    paths = [{"path": path} for path in ("/livez", "/readyz", "/healthz")]
+    return as_yaml(
+        {
+            "apiVersion": versions.AUTHENTICATION_CONFIG_API.at(at),
+            "kind": "AuthenticationConfiguration",
+            "anonymous": {"enabled": True, "conditions": paths},
+        }
+    )
+
+
+def apiserver_flags(ctx: Context) -> list[str]:
+    """The API server's command line. CIS 1.2 names most of it."""
+    spec, here = ctx.spec, ctx.here
+    anonymous = "--anonymous-auth=false"
+    if authentication_config(spec.release.version):
+        anonymous = f"--authentication-config={KUBERNETES}/authentication.yaml"
+    etcd = ",".join(
+        f"https://{h.address if h != here else '127.0.0.1'}:{CLIENT_PORT}"
+        for h in (here, *(x for x in spec.control_plane if x != here))
+    )
+    return [
+        f"{BIN}/kube-apiserver",
+        f"--advertise-address={here.address}",
+        f"--secure-port={API_PORT}",
+        f"--etcd-servers={etcd}",
+        f"--etcd-cafile={PKI}/etcd/ca.crt",
+        f"--etcd-certfile={PKI}/apiserver-etcd-client.crt",
+        f"--etcd-keyfile={PKI}/apiserver-etcd-client.key",
+        f"--service-cluster-ip-range={spec.service_cidr}",
+        f"--client-ca-file={PKI}/ca.crt",
+        f"--tls-cert-file={PKI}/apiserver.crt",
+        f"--tls-private-key-file={PKI}/apiserver.key",
+        "--tls-min-version=VersionTLS12",
+        f"--tls-cipher-suites={CIPHERS}",
+        f"--kubelet-certificate-authority={PKI}/ca.crt",
+        f"--kubelet-client-certificate={PKI}/apiserver-kubelet-client.crt",
+        f"--kubelet-client-key={PKI}/apiserver-kubelet-client.key",
+        "--kubelet-preferred-address-types=InternalIP,Hostname",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--service-account-key-file={PKI}/sa.pub",
+        f"--service-account-signing-key-file={PKI}/sa.key",
+        f"--requestheader-client-ca-file={PKI}/front-proxy-ca.crt",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-username-headers=X-Remote-User",
+        f"--proxy-client-cert-file={PKI}/front-proxy-client.crt",
+        f"--proxy-client-key-file={PKI}/front-proxy-client.key",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        "--enable-bootstrap-token-auth=true",
+        anonymous,
+        "--allow-privileged=true",
+        "--profiling=false",
+        f"--encryption-provider-config={KUBERNETES}/encryption.yaml",
+        f"--audit-policy-file={KUBERNETES}/audit-policy.yaml",
+        "--audit-log-path=/var/log/kubernetes/audit.log",
+        "--audit-log-maxage=30",
+        "--audit-log-maxbackup=10",
+        "--audit-log-maxsize=100",
+    ]
+
+
+def _delegated(name: str) -> list[str]:
+    kubeconfig = f"{KUBERNETES}/{name}.conf"
+    return [
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        # With the authorities given here nothing is looked up at the start, so that all three
+        # can start at the same moment.
+        "--authentication-skip-lookup=true",
+        f"--client-ca-file={PKI}/ca.crt",
+        f"--requestheader-client-ca-file={PKI}/front-proxy-ca.crt",
+        "--bind-address=127.0.0.1",
+        "--profiling=false",
+        "--leader-elect=true",
+    ]
+
+
+def controller_manager_flags(spec: ClusterSpec) -> list[str]:
+    """The controller manager's command line (CIS 1.3)."""
+    routed = spec.options.get("network", "routed") == "routed"
+    return [
+        f"{BIN}/kube-controller-manager",
+        *_delegated("controller-manager"),
+        *versions.insecure_port_flags(spec.release.version),
+        f"--allocate-node-cidrs={'false' if routed else 'true'}",
+        f"--cluster-cidr={spec.pod_cidr}",
+        f"--service-cluster-ip-range={spec.service_cidr}",
+        f"--cluster-name={spec.name}",
+        f"--cluster-signing-cert-file={PKI}/ca.crt",
+        f"--cluster-signing-key-file={PKI}/ca.key",
+        "--cluster-signing-duration=8760h",
+        f"--root-ca-file={PKI}/ca.crt",
+        f"--service-account-private-key-file={PKI}/sa.key",
+        "--use-service-account-credentials=true",
+        "--controllers=*,bootstrapsigner,tokencleaner",
+        "--terminated-pod-gc-threshold=1000",
+        # Its default folder is in /usr, which nobody would clean up.
+        f"--flex-volume-plugin-dir={KUBELET}/volume-plugins",
+    ]
+
+
+def scheduler_flags(spec: ClusterSpec) -> list[str]:
+    """The scheduler's command line (CIS 1.4)."""
+    port = versions.insecure_port_flags(spec.release.version)
+    return [f"{BIN}/kube-scheduler", *_delegated("scheduler"), *port]
+
+
+class ControlPlane(Step):
+    """The three programs, started together, and the first objects once the API answers."""
+
+    id = "control-plane"
+    title = "Control plane"
+    timeout = 300
+
+    def resources(self, ctx: Context) -> Sequence[Resource]:
+        """Keys and settings, units, the wait for the API, rights and bootstrap token."""
+        files = self._files(ctx)
+        units = self._units(ctx)
+        restarts = tuple(file.key for file in files)
+        release = ctx.spec.release.version
+        found: list[Resource] = [Directory("/var/log/kubernetes", 0o700, owns=True), *files]
+        found += units.values()
+        found += [
+            Unit(
+                f"{name}.service",
+                restart_on=(*restarts, units[name].key),
+                version=release,
+                block=False,
+            )
+            for name in COMPONENTS
+        ]
+        found.append(
+            Wait(
+                "api",
+                "The API is ready",
+                f"{KUBECTL} get --raw /readyz",
+                120,
+                "the API server answers /readyz",
+                f"{KUBECTL} get --raw '/readyz?verbose'; "
+                "journalctl -u kube-apiserver -n 15 --no-pager -o cat",
+                tuple(f"{name}.service" for name in COMPONENTS),
+            )
+        )
+        return found + self._objects(ctx)
+
+    @staticmethod
+    def _files(ctx: Context) -> list[File]:
+        material, at = ctx.material, f"hosts/{ctx.here.id}"
+        files = [
+            File(f"{PKI}/ca.crt", material.get("ca/kubernetes.crt")),
+            File(f"{PKI}/ca.key", material.get("ca/kubernetes.key"), 0o600, secret=True),
+            File(f"{PKI}/front-proxy-ca.crt", material.get("ca/front-proxy.crt")),
+            File(f"{PKI}/sa.pub", material.get("service-account.pub")),
+            File(f"{PKI}/sa.key", material.get("service-account.key"), 0o600, secret=True),
+            File(
+                f"{KUBERNETES}/encryption.yaml",
+                encryption_config(material.get("encryption.key")),
+                0o600,
+                secret=True,
+            ),
+            File(f"{KUBERNETES}/audit-policy.yaml", audit_policy(), 0o600),
+        ]
+        for name in (
+            "apiserver",
+            "apiserver-kubelet-client",
+            "apiserver-etcd-client",
+            "front-proxy-client",
+        ):
+            files += pair_files(ctx, f"{at}/{name}", f"{PKI}/{name}")
+        for name, user in (
+            ("controller-manager", "system:kube-controller-manager"),
+            ("scheduler", "system:kube-scheduler"),
+            ("admin", "kubernetes-admin"),
+        ):
+            path = f"{KUBERNETES}/{name}.conf"
+            files.append(kubeconfig_file(ctx, path, LOCAL_API, user, f"{at}/{name}"))
+        authentication = authentication_config(ctx.spec.release.version)
+        if authentication:
+            files.append(File(f"{KUBERNETES}/authentication.yaml", authentication, 0o600))
+        return files
+
+    @staticmethod
+    def _units(ctx: Context) -> dict[str, File]:
+        commands = {
+            "kube-apiserver": apiserver_flags(ctx),
+            "kube-controller-manager": controller_manager_flags(ctx.spec),
+            "kube-scheduler": scheduler_flags(ctx.spec),
+        }
+        titles = {
+            "kube-apiserver": "Kubernetes API server",
+            "kube-controller-manager": "Kubernetes controller manager",
+            "kube-scheduler": "Kubernetes scheduler",
+        }
+        return {
+            name: File(
+                f"{UNITS}/{name}.service",
+                unit_file(
+                    titles[name],
+                    command,
+                    after="network-online.target etcd.service",
+                    service=("Type=notify", "TimeoutStartSec=180")
+                    if name == "kube-apiserver"
+                    else ("Type=simple",),
+                ),
+            )
+            for name, command in commands.items()
+        }
+
+    @staticmethod
+    def _objects(ctx: Context) -> list[Resource]:
+        objects = first_objects()
+        path = f"{KUBERNETES}/objects/flotilla-rights.yaml"
+        found: list[Resource] = [
+            File(path, objects),
+            Command(
+                "rights",
+                "Rights of kubelets, API server and admins",
+                f"{KUBECTL} apply -f {path}",
+                unless=f"{KUBECTL} get -f {path}",
+                version=digest(objects),
+            ),
+        ]
+        token = ctx.material.get("bootstrap.token", "")
+        if any(needs_bootstrap(ctx, host) for host in ctx.spec.hosts):
+            found.append(_token_command(token, ctx.material.get("bootstrap.expires", "0")))
+        return found
+
+
+def _token_command(token: str, expires: str) -> Command:
+    """Makes the bootstrap token known ("Authenticating with Bootstrap Tokens")."""
+    ident, _, secret = token.partition(".")
+    until = datetime.datetime.fromtimestamp(int(expires), datetime.UTC)
+    manifest = as_yaml(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": f"bootstrap-token-{ident}", "namespace": "kube-system"},
+            "type": "bootstrap.kubernetes.io/token",
+            "stringData": {
+                "token-id": ident,
+                "token-secret": secret,
+                "expiration": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "usage-bootstrap-authentication": "true",
+                "usage-bootstrap-signing": "false",
+            },
+        }
+    )
+    # On standard input: an argument could be read by every user of the host.
+    return Command(
+        "bootstrap-token",
+        "Token that new nodes introduce themselves with",
+        f"{KUBECTL} apply -f - <<'EOF'\n{manifest}EOF\n",
+        sensitive=(secret,) if secret else (),
+    )
+
+
