@@ -1,5 +1,6 @@
 """Build Kubernetes from the source package that Debian's bookworm carries (1.20.2, complete)."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,6 @@ from lab.command import CONFINED, run
 from lab.errors import LabError, Output
 
 PACKAGE = "kubernetes"
-COMMIT = "faecb196815e248d3ecfb03c680a4507229c2a56"  # what upstream tagged v1.20.2
 # Program on the machine, and the package that brings it.
 TOOLS = {
     "go": "golang-go",
@@ -98,7 +98,7 @@ class SourceTree:
         if not link.is_symlink():
             link.symlink_to(self.folder)
         # The build goes by the shell's own idea of the current folder, which must be the link.
-        command = 'cd "$0" && exec make WHAT="$1" GOLDFLAGS="-s -w"'
+        command = 'cd "$0" && exec make WHAT="$1" GOLDFLAGS="-s -w -buildid="'
         run(
             [
                 *("nice", *CONFINED, "sh", "-c", command),
@@ -113,9 +113,9 @@ class SourceTree:
                 "GOFLAGS": "",
                 "GO111MODULE": "off",
                 "CGO_ENABLED": "0",
-                "KUBE_GIT_VERSION": version,
-                "KUBE_GIT_COMMIT": COMMIT,
-                "KUBE_GIT_TREE_STATE": "archive",
+                # A released source knows its own version and overrules everything but this file.
+                "KUBE_GIT_VERSION_FILE": str(self._version_file(version)),
+                "SOURCE_DATE_EPOCH": self._release_time(),
             },
         )
         built = self.folder / "_output/bin"
@@ -125,6 +125,30 @@ class SourceTree:
                 f"Building Kubernetes {version}", f"{', '.join(lacking)} was not made", MEND
             )
         return built
+
+    def _version_file(self, version: str) -> Path:
+        """Write what the programs are to say about their version."""
+        script = (self.folder / "hack/lib/version.sh").read_text()
+        commit = re.search(r"KUBE_GIT_COMMIT='([0-9a-f]{40})'", script)
+        major, minor, _ = version.removeprefix("v").split(".")
+        path = self.folder / "_version"
+        path.write_text(
+            f"KUBE_GIT_COMMIT='{commit.group(1) if commit else ''}'\n"
+            "KUBE_GIT_TREE_STATE='archive'\n"
+            f"KUBE_GIT_VERSION='{version}'\n"
+            f"KUBE_GIT_MAJOR='{major}'\n"
+            f"KUBE_GIT_MINOR='{minor}'\n"
+        )
+        return path
+
+    def _release_time(self) -> str:
+        """When the source package was released, in seconds, so that two builds are the same."""
+        changelog = self.folder / "debian/changelog"
+        return run(
+            ["dpkg-parsechangelog", "-l", str(changelog), "-S", "Timestamp"],
+            what="Reading when the source package was released",
+            mend=MEND,
+        ).strip()
 
 
 def _install_tools(out: Output) -> None:

@@ -162,6 +162,13 @@ def _build(versions: Sequence[str], out: Output) -> list[Bundle]:
         for version in versions:
             out(f"Kubernetes {version}: building from {tree.description}")
             folder = tree.build(version, BINARIES, out)
+            said = program_version(folder / "kube-apiserver")
+            if said != version:
+                raise LabError(
+                    f"Building Kubernetes {version}",
+                    f"the program that was built says that it is {said}",
+                    "this source takes no other version string; ask for the one it has",
+                )
             source = f"{tree.description}; {tree.compiler()}; version string {version}"
             bundles.append(assemble(folder, version, source, out))
     return bundles

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import base, cgroups, network, requirements
+from lab import base, cgroups, firewall, limits, network, requirements
 from lab.cache import cache_root, locked
 from lab.command import run
 from lab.disk import check_key, make_key, mounts_below
@@ -121,7 +121,9 @@ class Lab:
                     )
             count = max(self.wanted, int(str(saved["hosts"])) if saved else 0)
             keys = self._keys()
+            limits.raise_limits(out)
             network.ensure_bridge(self.plan)
+            firewall.admit(self.plan.bridge)
             self._save(tree, count)
             begin = time.monotonic()
             hosts = self.hosts
@@ -167,6 +169,7 @@ class Lab:
         for link in network.lab_links(self.plan):
             if link != self.plan.bridge:
                 network.ip("link", "delete", link, what=f"Removing the link {link}")
+        firewall.withdraw(self.plan.bridge)
         network.remove_bridge(self.plan)
         cgroups.remove(self.plan.prefix)
         for point in mounts_below(self.folder):

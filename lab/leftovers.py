@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cgroups, network
+from lab import cgroups, firewall, network
 from lab.disk import mounts_below
 from lab.network import AddressPlan
 
@@ -47,6 +47,7 @@ class Leftovers:
         left = [f"mount {point}" for point in mounts_below(self.folder)]
         left += [f"network namespace {name}" for name in network.namespaces(self.plan)]
         left += [f"link {name}" for name in network.lab_links(self.plan)]
+        left += firewall.rules(self.plan.bridge)
         left += [f"cgroup {folder}" for folder in cgroups.folders(self.plan.prefix)]
         if self.folder.exists():
             left.append(f"folder {self.folder}")
