@@ -12,6 +12,50 @@ HINTS = {
     "not_writable": gettext_noop(
         "The file system is read-only or the path is protected: mend it on the host, then retry."
     ),
+    "checksum": gettext_noop(
+        "The file arrived or lies there damaged: verify the release on the console and the "
+        "host's disk, then retry."
+    ),
+    "command_failed": gettext_noop(
+        "The command's last lines of output say why; mend that and retry."
+    ),
+    "image_failed": gettext_noop(
+        "The image could not be imported: look at containerd's journal and its disk, then retry."
+    ),
+    "left_behind": gettext_noop(
+        "Remove what is named by hand, or restart the host, then retry the deletion."
+    ),
+    "no_module": gettext_noop(
+        "The kernel lacks this module: install the distribution's full kernel, then retry."
+    ),
+    "no_sysctl": gettext_noop(
+        "The kernel refuses this setting: check the kernel, and in a container its rights."
+    ),
+    "not_effective": gettext_noop(
+        "Something on the host sets it back: look for configuration management, then retry."
+    ),
+    "package_failed": gettext_noop(
+        "Check the host's package sources and that no other package manager runs, then retry; "
+        "or install the package by hand."
+    ),
+    "port_in_use": gettext_noop(
+        "Stop the program that holds the port, or choose another host, then retry."
+    ),
+    "swap_busy": gettext_noop(
+        "There is too little memory to take back what lies in swap: free memory, then retry."
+    ),
+    "timeout": gettext_noop(
+        "It did not come about in time: the diagnosis shows what it was waiting for."
+    ),
+    "unit_failed": gettext_noop(
+        "The service does not stay up: the last lines of its journal say why."
+    ),
+    "unit_missing": gettext_noop(
+        "The service is not installed: install its package on the host, then retry."
+    ),
+    "wrong_type": gettext_noop(
+        "Something else lies at this path: move it away on the host, then retry."
+    ),
 }
 UNKNOWN = gettext_noop("Look at what was found and at the last lines of output, mend it and retry.")
 
