@@ -91,8 +91,12 @@ def may(context: Context, permission: str) -> bool:
 @register.simple_tag(takes_context=True)
 def again(context: Context, name: str) -> str:
     """The content of a block once more: the page's title is also its heading."""
-    block = context.render_context[BLOCK_CONTEXT_KEY].get_block(name)
-    return block.render(context) if block else SafeString("")
+    # An included template has a render context of its own on top of the page's.
+    for state in reversed(context.render_context.dicts):
+        if BLOCK_CONTEXT_KEY in state:
+            block = state[BLOCK_CONTEXT_KEY].get_block(name)
+            return block.render(context) if block else SafeString("")
+    return SafeString("")
 
 
 @register.simple_tag(takes_context=True)

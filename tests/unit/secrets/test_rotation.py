@@ -73,7 +73,7 @@ def test_killed_half_way_it_goes_on_where_it_was(keys: list[SSHCredential]) -> N
     assert next(rotation.reencrypt(column)) == 2  # and here the process dies
     assert rotation.remaining() == {str(column): 3}
     assert plain() == [f"secret {n}" for n in range(5)]
-    with pytest.raises(CommandError, match="Old keys|needed"):
+    with pytest.raises(CommandError, match="still needed"):
         try:
             rotation.drop_old_keys()
         except SecretError as error:
