@@ -142,6 +142,7 @@ SESSION_SAVE_EVERY_REQUEST = False  # SessionAgeMiddleware renews it once a minu
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "console.ui.errors.csrf_failure"
 # Dangerous pages ask for the password again after this many seconds.
 CONFIRM_PASSWORD_SECONDS = env.number("FLOTILLA_CONFIRM_PASSWORD_SECONDS", 1800, least=60)
 

@@ -19,3 +19,5 @@ urlpatterns = [
     path("clusters/", include("clusters.urls")),
     path("api/v1/", include((api_urlpatterns, "api"))),
 ]
+
+handler500 = "console.ui.errors.server_error"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from axes.models import AccessAttempt
 from axes.signals import user_locked_out
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db.models.signals import pre_save
 from django.dispatch import receiver
 
 from console.accounts.models import User
@@ -47,3 +49,9 @@ def _who(credentials: dict[str, Any]) -> tuple[User | None, str]:
     # A name that nobody has is often a password typed into the wrong field: not kept.
     user = User.objects.filter(username=credentials.get("username") or "").first()
     return user, user.get_username() if user else "(unknown user)"
+
+
+@receiver(pre_save, sender=AccessAttempt)
+def keep_nothing_typed(instance: AccessAttempt, **_kwargs: Any) -> None:
+    """Axes would keep what was posted with a failure: it is never needed and may be secret."""
+    instance.get_data = instance.post_data = ""

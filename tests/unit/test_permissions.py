@@ -32,7 +32,9 @@ WIDTH = 22
 def table_lines() -> list[str]:
     """The table as the code has it now."""
     pages = [f"{route.permission or 'NOTHING':{WIDTH}}{route}" for route in routes()]
-    live = [f"{permission or 'NOTHING':{WIDTH}}WS /{path}" for path, permission in sockets().items()]
+    live = [
+        f"{permission or 'NOTHING':{WIDTH}}WS /{path}" for path, permission in sockets().items()
+    ]
     return sorted({*pages, *live}, key=lambda line: (line[WIDTH:].split()[1], line))
 
 
@@ -78,9 +80,7 @@ ROLES = ("anonymous", "nobody", "operator", "auditor", "admin")
 
 
 @pytest.fixture
-def cast(
-    admin: User, operator: User, auditor: User, nobody: User
-) -> dict[str, User | None]:
+def cast(admin: User, operator: User, auditor: User, nobody: User) -> dict[str, User | None]:
     people = {"admin": admin, "operator": operator, "auditor": auditor, "nobody": nobody}
     return {"anonymous": None, **people}
 
@@ -162,5 +162,3 @@ def test_what_belongs_to_somebody_else_is_absent(
     for role in ("nobody", "operator"):
         response = ask(route, cast[role], route.address({"pk": foreign.pk}))
         assert response.status_code == 404
-
-
