@@ -137,7 +137,9 @@ class Clusters(FactClass):
     """Our own state folders: cluster numbers, their marks, and our lines in /etc/hosts."""
 
     name = "clusters"
-    snippet = """for d in /var/lib/flotilla/*/; do [ -d "$d" ] || continue; n=${d%/}; echo "cluster ${n##*/}"
+    snippet = """for d in /var/lib/flotilla/*/; do
+# A folder without a journal is that of a script that changed nothing.
+[ -s "${d}undo.log" ] || continue; n=${d%/}; echo "cluster ${n##*/}"
 [ -f "$d/marks" ] && sed 's/^/mark /' "$d/marks"
 sed -n 's/^upload:[^ ]* .*/&/p' "$d/marks" 2>/dev/null | while read -r k h s t i; do
 [ "$(stat -c '%s %Y %i' "${k#upload:}" 2>/dev/null)" = "$s $t $i" ] && echo "upload $h ${k#upload:}"; done; done

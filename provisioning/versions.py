@@ -70,7 +70,12 @@ TOKEN_SECRETS = _until(24)
 CGROUP_V1_OPT_IN = _from(35)
 # The API of the pod disruption budget and of cron jobs that tools should speak.
 POLICY_API: Since[str] = Since(((0, "policy/v1beta1"), (21, "policy/v1")))
-# swap: the kubelet refuses to start with swap unless failSwapOn is false; all versions.
+# From 1.27 on a starting kubelet reports until it is Ready (CHANGELOG-1.27, fast status update at
+# start); before, its first report comes too early and the next a whole period later.
+FAST_STATUS = _from(27)
+# Cloud credential providers inside the kubelet (CHANGELOG-1.27 removed the one for AWS): off AWS it
+# asks the metadata address for seconds at every start.
+AWS_PROVIDER_INSIDE = _until(27)
 PAUSE_IMAGE: Since[str] = Since(
     (
         (0, "k8s.gcr.io/pause:3.2"),
@@ -148,9 +153,19 @@ def kubelet_config(version: str, cgroup: int) -> dict[str, object]:
     config: dict[str, object] = {}
     if RUNTIME_ENDPOINT_IN_CONFIG.at(at):
         config["containerRuntimeEndpoint"] = "unix:///run/containerd/containerd.sock"
+    if not FAST_STATUS.at(at):
+        config["nodeStatusUpdateFrequency"] = "2s"
+        config["nodeStatusReportFrequency"] = "5m0s"
     if CGROUP_V1_OPT_IN.at(at) and cgroup == 1:
         config["failCgroupV1"] = False
     return config
+
+
+def kubelet_environment(version: str, virtualisation: str) -> list[str]:
+    """Environment of the kubelet's unit. virtualisation: the host's, from its facts."""
+    if AWS_PROVIDER_INSIDE.at(minor(version)) and virtualisation not in ("amazon", "xen"):
+        return ["Environment=AWS_EC2_METADATA_DISABLED=true"]
+    return []
 
 
 def insecure_port_flags(version: str) -> list[str]:

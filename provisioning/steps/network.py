@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from provisioning import shell
 from provisioning.steps.base import Context, Step
 from provisioning.steps.layout import CNI_CONFIG, KUBERNETES, UNITS, pod_range
-from provisioning.steps.resources import Directory, File, Resource, Unit
+from provisioning.steps.resources import File, Resource, Unit
 
 SCRIPT = f"{KUBERNETES}/network.sh"
 UNIT = "kubernetes-network.service"
@@ -115,7 +115,5 @@ WantedBy=multi-user.target
             script,
             unit_file,
             Unit(UNIT, restart_on=(script.key, unit_file.key)),
-            Directory("/etc/cni", 0o755, owns=True),
-            Directory("/var/lib/cni", None, owns=True),
             File(f"{CNI_CONFIG}/10-kubernetes.conflist", cni_config(ctx), 0o600),
         ]

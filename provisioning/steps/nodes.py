@@ -119,6 +119,7 @@ class Node(Step):
     def resources(self, ctx: Context) -> Sequence[Resource]:
         """Keys, settings and units of both, and the wait for the kubelet's certificate."""
         at = f"hosts/{ctx.here.id}"
+        release, machine = ctx.spec.release.version, facts_here(ctx).virtualisation
         authority = File(f"{PKI}/ca.crt", ctx.material.get("ca/kubernetes.crt"))
         kubelet: list[Resource] = [
             authority,
@@ -130,6 +131,7 @@ class Node(Step):
                     "Kubernetes node agent",
                     kubelet_flags(ctx),
                     after="network-online.target containerd.service kubernetes-network.service",
+                    service=("Type=simple", *versions.kubelet_environment(release, machine)),
                 ),
             ),
         ]
@@ -147,7 +149,6 @@ class Node(Step):
                 ),
             ),
         ]
-        release = ctx.spec.release.version
         folders: list[Resource] = [
             Directory(KUBELET, None, owns=True),
             Directory("/var/log/pods", None, owns=True),

@@ -45,6 +45,10 @@ version = 2
 
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "/etc/containerd/certs.d"
+
+[plugins."io.containerd.internal.v1.opt"]
+  # Its default is in /opt, which would stay behind.
+  path = "/var/lib/containerd/opt"
 """
 
 
@@ -58,7 +62,10 @@ class Runtime(Step):
     def resources(self, ctx: Context) -> Sequence[Resource]:
         """Packages where they are missing, containerd's configuration, its unit."""
         found: list[Resource] = [
+            # containerd makes these as it starts, so what was there is noted before.
             Directory("/var/lib/containerd", None, owns=True),
+            Directory("/etc/cni", 0o755, owns=True),
+            Directory("/var/lib/cni", None, owns=True),
             Package("containerd", "/usr/bin/containerd"),
             Package("iptables", "/usr/sbin/iptables"),
             Package("conntrack", "/usr/sbin/conntrack"),

@@ -17,9 +17,10 @@ for d in /etc/kubernetes /opt/kubernetes /opt/cni /var/lib/kube-proxy /var/lib/k
   [ -e "$d" ] && echo "path $d"
 done
 for d in /etc/cni/net.d /var/lib/cni; do [ -n "$(ls -A "$d" 2>/dev/null)" ] && echo "path $d"; done
+ip -o route show 2>/dev/null | awk '$3 == "cni0" {print "route " $1}'
 awk '$2 ~ "^/var/lib/kubelet/|^/run/containerd/io|^/run/netns/cni-" {print "mount " $2}' /proc/self/mounts
-for i in /sys/class/net/*; do
-  i=${i##*/}
+# Asked over netlink: in a host that is a container /sys may show the machine's interfaces.
+for i in $(ip -o link show 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
   case $i in cni0 | cbr0 | kube-ipvs0 | kube-bridge | flannel.* | cali* | cilium_* | vxlan.calico | kube-dummy-if) echo "interface $i" ;; esac
 done
 for t in iptables-save ip6tables-save; do

@@ -145,18 +145,16 @@ fl_undo_containerd() {
 fl_network_remains() {
   FL_KEY=runtime:interfaces
   fl_hit=0
-  for fl_x in /sys/class/net/*; do
-    fl_x=${fl_x##*/}
+  # Only pods' ends of veth pairs: those on our bridge.
+  for fl_x in $(ip -o link show master cni0 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
+    ip link del "$fl_x" 2>/dev/null
+    fl_hit=1
+  done
+  for fl_x in $(ip -o link show 2>/dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
     case $fl_x in
       cni0 | kube-ipvs0 | kube-bridge | kube-dummy-if | flannel.* | cali* | cilium_* | vxlan.calico)
         ip link del "$fl_x" 2>/dev/null || fl_left "interface $fl_x"
         fl_hit=1 ;;
-      veth*)
-        # Only pods' ends: those on our bridge, or without an address of their own.
-        if [ "$(basename "$(readlink "/sys/class/net/$fl_x/master" 2>/dev/null)" 2>/dev/null)" = cni0 ]; then
-          ip link del "$fl_x" 2>/dev/null
-          fl_hit=1
-        fi ;;
     esac
   done
   [ "$fl_hit" = 0 ] || fl_undone
