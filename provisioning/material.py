@@ -13,9 +13,9 @@ class ClusterMaterial(MutableMapping[str, str]):
 
     def __init__(self, cluster: Cluster, lease: Lease | None = None) -> None:
         self._cluster, self._lease = cluster, lease
-        self._known = dict(
-            ClusterSecret.objects.filter(cluster=cluster).values_list("name", "value")
-        )
+        # Rows, not values(): only a row's attribute opens an encrypted field.
+        rows = ClusterSecret.objects.filter(cluster=cluster)
+        self._known = {row.name: str(row.value) for row in rows}
 
     def __getitem__(self, name: str) -> str:
         return self._known[name]

@@ -1,0 +1,121 @@
+"""What provisioning adds to a cluster's page: tabs, buttons, and what to do when it went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clusters.models import Cluster, ClusterSecret, ClusterStatus, Origin
+from clusters.tabs import Action, Notice, Tab, registry
+from provisioning import pki
+from provisioning.clusters import running_task
+from provisioning.kubeconfig import has_authority
+from provisioning.models import Host, Task, TaskStatus
+
+SHOWN_TASKS = 50
+SOON = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class CertificateRow:
+    """A certificate: what it is for, where it is used, whose it is, and until when."""
+
+    title: str
+    place: str
+    subject: str
+    ends: Any
+    status: str
+
+
+def certificates_context(_request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
+    """The certificates tab: certificates alone, no key is read."""
+    return {"certificates": list(_certificates(cluster))}
+
+
+def tasks_context(_request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
+    """The tasks tab: the cluster's tasks, newest first."""
+    tasks = Task.objects.filter(cluster=cluster).select_related("created_by")
+    return {"tasks": tasks.order_by("-id")[:SHOWN_TASKS]}
+
+
+def what_now(request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:
+    """A running task, or why the last one failed and the ways on."""
+    if cluster.origin != Origin.PROVISIONED:
+        return None
+    running = running_task(cluster)
+    last = Task.objects.filter(cluster=cluster).order_by("-id").first()
+    failed = last is not None and last.status in (
+        TaskStatus.FAILED, TaskStatus.ERROR, TaskStatus.CANCELED,
+    )  # fmt: skip
+    stuck = cluster.status in (ClusterStatus.FAILED, ClusterStatus.DELETING)
+    if running is None and not (stuck and failed):
+        return None
+    return {"running": running, "failed_task": None if running else last}
+
+
+def _certificates(cluster: Cluster) -> Iterator[CertificateRow]:
+    rows = ClusterSecret.objects.filter(cluster=cluster, name__endswith=".crt")
+    names = dict(Host.objects.filter(cluster=cluster).values_list("id", "name"))
+    now = timezone.now()
+    for expiry in pki.expiries({row.name: row.value for row in rows}):
+        status = "expired" if expiry.ends <= now else "ok"
+        if status == "ok" and expiry.ends - now < SOON:
+            status = "warning"
+        title, place = _title_and_place(expiry.name, names)
+        yield CertificateRow(title, place, expiry.subject, expiry.ends, status)
+
+
+def _title_and_place(name: str, hosts: dict[int, str]) -> tuple[str, str]:
+    parts = name.removesuffix(".crt").split("/")
+    if parts[0] == "hosts" and len(parts) == 3 and parts[1].isdigit():
+        return parts[2], hosts.get(int(parts[1]), _("host %(id)s") % {"id": parts[1]})
+    if parts[0] == "ca":
+        return _("Authority %(name)s") % {"name": parts[-1]}, _("Console and control plane")
+    return "/".join(parts), _("Console")
+
+
+def _ours(cluster: Cluster) -> bool:
+    return cluster.origin == Origin.PROVISIONED
+
+
+def register() -> None:
+    """Add the tabs, buttons and notices to the cluster's page."""
+    registry.add_tab(
+        Tab(
+            "certificates", gettext_lazy("Certificates"), "clusters.view",
+            "clusters/tab_certificates.html", certificates_context, order=20,
+        )
+    )  # fmt: skip
+    registry.add_tab(
+        Tab(
+            "tasks", gettext_lazy("Tasks"), "tasks.view", "clusters/tab_tasks.html", tasks_context,
+            order=30, count=lambda cluster: Task.objects.filter(cluster=cluster).count(),
+        )
+    )  # fmt: skip
+    registry.add_action(
+        Action(
+            gettext_lazy("Kubeconfig"), "provisioning:cluster-kubeconfig", "clusters.kubeconfig",
+            icon="file-download", shown=has_authority, order=10,
+        )
+    )  # fmt: skip
+    registry.add_action(
+        Action(
+            gettext_lazy("Repair"), "provisioning:cluster-repair", "clusters.change",
+            icon="tool", order=20,
+            shown=lambda c: _ours(c) and c.status != ClusterStatus.DELETING,
+        )
+    )  # fmt: skip
+    registry.add_action(
+        Action(
+            gettext_lazy("Delete"), "provisioning:cluster-delete", "clusters.change",
+            icon="trash", shown=_ours, tone="outline-danger", order=30,
+        )
+    )  # fmt: skip
+    registry.add_notice(Notice("clusters/notice_task.html", "clusters.view", what_now))

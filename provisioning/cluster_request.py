@@ -1,0 +1,254 @@
+"""What somebody asks for when creating a cluster, and everything that speaks against it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from clusters.models import Cluster, Profile, dns_label
+from provisioning.cluster_networks import POD_CIDR, SERVICE_CIDR, network_problems
+from provisioning.cluster_spec import facts_of
+from provisioning.models import Host, HostState, Release, ReleaseState
+from provisioning.releases import missing_files
+from provisioning.steps.base import Problem
+
+ROUTED = "routed"
+MANIFEST = "manifest"
+MANIFEST_LIMIT = 1024 * 1024
+MOST_HOSTS = 250  # of one cluster: each has a /24 of the pod network
+
+
+@dataclass(frozen=True)
+class ClusterRequest:
+    """A cluster as it is asked for; the hosts in the order of their places."""
+
+    name: str
+    profile: str
+    release: Release | None
+    control_plane: tuple[Host, ...]
+    workers: tuple[Host, ...]
+    pod_cidr: str = POD_CIDR
+    service_cidr: str = SERVICE_CIDR
+    network: str = ROUTED
+    network_manifest: str = ""
+    schedule_on_control_plane: bool = True
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Control plane first, then workers."""
+        return self.control_plane + self.workers
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The recipe's options."""
+        options: dict[str, object] = {
+            "network": self.network,
+            "schedule_on_control_plane": self.schedule_on_control_plane,
+        }
+        if self.network == MANIFEST:
+            options["network_manifest"] = self.network_manifest
+        return options
+
+
+def problems_of(request: ClusterRequest) -> list[Problem]:
+    """What rows alone can tell: name, type, release, hosts, networks. Facts are preflight's part."""
+    problems = _name_problems(request.name)
+    problems += _profile_problems(request)
+    problems += _release_problems(request.release)
+    problems += _placement_problems(request)
+    problems += [p for host in request.hosts if (p := host_problem(host))]
+    problems += network_problems(
+        request.pod_cidr,
+        request.service_cidr,
+        {host.name: networks_of(host) for host in request.hosts},
+        len(request.hosts),
+    )
+    problems += _plugin_problems(request)
+    return problems
+
+
+def host_problem(host: Host) -> Problem | None:
+    """Why a host cannot be chosen at all; None when its facts may be looked at."""
+    if host.cluster is not None:
+        return Problem(
+            "host_taken",
+            _("%(host)s is already in the cluster %(cluster)s.")
+            % {"host": host.name, "cluster": host.cluster.name},
+            _("Choose another host, or delete that cluster first."),
+            host.pk,
+            "hosts",
+        )
+    if host.state != HostState.READY:
+        return Problem(
+            "host_not_ready",
+            _("%(host)s is not ready: %(state)s.")
+            % {"host": host.name, "state": host.get_state_display()},
+            host.state_reason or _("Check the host on its page first."),
+            host.pk,
+            "hosts",
+        )
+    if facts_of(host) is None:
+        return Problem(
+            "host_unchecked",
+            _("Nothing is known about %(host)s yet.") % {"host": host.name},
+            _("Check the host on its page first."),
+            host.pk,
+            "hosts",
+        )
+    return None
+
+
+def networks_of(host: Host) -> list[str]:
+    """The networks that a host is in: its own address, and what its interfaces have."""
+    facts = facts_of(host)
+    found = [host.address]
+    for address in facts.addresses if facts else ():
+        if not ipaddress.ip_address(address.address).is_loopback:
+            found.append(f"{address.address}/{address.prefix}")
+    return found
+
+
+def _name_problems(name: str) -> list[Problem]:
+    try:
+        dns_label(name)
+    except ValidationError as error:
+        what = _("“%(name)s” cannot be a cluster's name.") % {"name": name[:80]}
+        if not name:
+            what = _("The cluster has no name.")
+        return [Problem("name_invalid", what, " ".join(error.messages), field="name")]
+    if Cluster.objects.filter(name=name).exists():
+        return [name_taken(name)]
+    return []
+
+
+def name_taken(name: str) -> Problem:
+    """The problem of a name that another cluster has."""
+    return Problem(
+        "name_taken",
+        _("There is a cluster named %(name)s already.") % {"name": name},
+        _("Choose another name."),
+        field="name",
+    )
+
+
+def _profile_problems(request: ClusterRequest) -> list[Problem]:
+    if request.profile == Profile.LIGHTWEIGHT:
+        return []
+    if request.profile == Profile.STANDARD:
+        what = _("Standard clusters cannot be created yet: they come next.")
+    else:
+        what = _("“%(type)s” is no type of cluster.") % {"type": request.profile[:40]}
+    return [Problem("profile", what, _("Choose lightweight."), field="profile")]
+
+
+def _release_problems(release: Release | None) -> list[Problem]:
+    if release is None:
+        return [
+            Problem(
+                "release_unknown",
+                _("There is no such release on this console."),
+                _("Choose one that is ready, or add it under Settings, Releases."),
+                field="release",
+            )
+        ]
+    if release.state != ReleaseState.READY:
+        return [
+            Problem(
+                "release_not_ready",
+                _("The release %(release)s is not ready: %(state)s.")
+                % {"release": release, "state": release.get_state_display()},
+                _("Wait until it is ready, or choose another."),
+                field="release",
+            )
+        ]
+    if missing := missing_files(release):
+        return [
+            Problem(
+                "release_incomplete",
+                _("Files of %(release)s are missing on the console: %(names)s.")
+                % {"release": release, "names": ", ".join(missing[:5])},
+                _("Delete the release and add it again."),
+                field="release",
+            )
+        ]
+    return []
+
+
+def _placement_problems(request: ClusterRequest) -> list[Problem]:
+    problems = []
+    if len(request.control_plane) != 1:
+        count = len(request.control_plane)
+        problems.append(
+            Problem(
+                "control_plane_count",
+                _("A lightweight cluster has exactly one control plane, and %(count)d are chosen.")
+                % {"count": count},
+                _("Give one host the role control plane."),
+                field="control_plane",
+            )
+        )
+    if len(request.hosts) > MOST_HOSTS:
+        problems.append(
+            Problem(
+                "too_many_hosts",
+                _("%(count)d hosts are chosen, and a cluster takes %(most)d.")
+                % {"count": len(request.hosts), "most": MOST_HOSTS},
+                _("Choose fewer workers."),
+                field="workers",
+            )
+        )
+    for host in _twice(request.hosts):
+        problems.append(
+            Problem(
+                "host_twice",
+                _("%(host)s is named twice.") % {"host": host.name},
+                _("Give each host one role."),
+                host.pk,
+                "hosts",
+            )
+        )
+    if not request.workers and not request.schedule_on_control_plane and request.control_plane:
+        problems.append(
+            Problem(
+                "nowhere_to_run",
+                _("Without workers nothing could run in this cluster."),
+                _("Add a worker, or let the control plane run workloads."),
+                field="schedule_on_control_plane",
+            )
+        )
+    return problems
+
+
+def _twice(hosts: Iterable[Host]) -> list[Host]:
+    seen: set[int] = set()
+    twice: dict[int, Host] = {}
+    for host in hosts:
+        if host.pk in seen:
+            twice[host.pk] = host
+        seen.add(host.pk)
+    return list(twice.values())
+
+
+def _plugin_problems(request: ClusterRequest) -> list[Problem]:
+    if request.network == ROUTED:
+        return []
+    if request.network != MANIFEST:
+        what = _("“%(plugin)s” is no network plug-in.") % {"plugin": request.network[:40]}
+        return [Problem("network", what, _("Choose routed or manifest."), field="network")]
+    text = request.network_manifest
+    if not text.strip():
+        what = _("The network plug-in's manifest is missing.")
+        mend = _("Paste the YAML that the plug-in's makers publish.")
+    elif len(text.encode()) > MANIFEST_LIMIT:
+        what = _("The manifest is larger than 1 MiB.")
+        mend = _("Leave out what the network does not need.")
+    elif "\nkind:" not in f"\n{text}" or "\napiVersion:" not in f"\n{text}":
+        what = _("The manifest holds no Kubernetes object.")
+        mend = _("It is YAML with apiVersion and kind in each document.")
+    else:
+        return []
+    return [Problem("network_manifest", what, mend, field="network_manifest")]

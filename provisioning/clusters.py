@@ -1,0 +1,259 @@
+"""Creating, repairing and deleting clusters: the one way that pages and the API both take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from clusters.models import Cluster, ClusterStatus, Origin
+from console.accounts.models import User
+from console.audit.record import record
+from provisioning import operations
+from provisioning.cluster_plan import PlanView, plan_view
+from provisioning.cluster_request import ClusterRequest, name_taken, problems_of
+from provisioning.cluster_spec import (
+    DEFAULT_ARCH,
+    endpoint_of,
+    facts_of,
+    new_spec,
+    node_address,
+    spec_of,
+)
+from provisioning.facts import Facts
+from provisioning.material import ClusterMaterial
+from provisioning.models import Host, Task
+from provisioning.models_hosts import ClusterRole
+from provisioning.operations import Refused
+from provisioning.recipes.registry import RECIPES
+from provisioning.releases import release_spec
+from provisioning.spec import ClusterSpec
+from provisioning.steps.base import Problem
+
+CREATE = {"lightweight": "create_lightweight"}
+# A name that no host of a plan can have stands for the cluster that is not there yet.
+NETWORK_FIELDS = ("pod_cidr", "service_cidr")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What creating would do: the problems, and the plan where there is enough to make one."""
+
+    problems: list[Problem]
+    plan: PlanView | None
+
+
+def preview(request: ClusterRequest) -> Preview:
+    """Everything that speaks against a request, and its plan; changes nothing."""
+    problems = problems_of(request)
+    spec = _spec(request, problems)
+    if spec is None:
+        return Preview(problems, None)
+    recipe = RECIPES[CREATE[request.profile]]
+    facts = {host.pk: facts for host in request.hosts if (facts := facts_of(host))}
+    problems += _fresh(problems, recipe.preflight(spec, facts))
+    if problems:
+        return Preview(problems, None)
+    return Preview([], plan_view(recipe, spec, facts, {}))
+
+
+def create_cluster(
+    request: ClusterRequest, user: User | None, http: HttpRequest | None = None
+) -> tuple[Cluster, Task]:
+    """Reserve the hosts and launch the task that makes them a cluster, in one transaction.
+
+    Raises Refused with every problem, also when somebody took a host or the
+    name at the same moment; then nothing is changed.
+    """
+    found = preview(request)
+    if found.problems:
+        raise Refused(found.problems)
+    try:
+        with transaction.atomic():
+            cluster = _cluster_row(request)
+            _reserve(cluster, request)
+            record("cluster.created", cluster, request=http, actor=user, after=_told(request))
+            task = operations.launch(
+                CREATE[request.profile],
+                title=_("Create cluster %(name)s") % {"name": cluster.name},
+                user=user,
+                parameters={"cluster": cluster.pk},
+                cluster=cluster,
+                request=http,
+            )
+    except IntegrityError:
+        if not Cluster.objects.filter(name=request.name).exists():
+            raise
+        raise Refused([name_taken(request.name)]) from None
+    return cluster, task
+
+
+def repair_plan(cluster: Cluster) -> Preview:
+    """What a repair would do, by the facts of the last check. Raises ReleaseError."""
+    spec = spec_of(cluster)
+    facts: dict[int, Facts] = {}
+    for host in Host.objects.filter(cluster=cluster):
+        known = facts_of(host)
+        if known is not None:
+            facts[host.pk] = known
+    material = dict(ClusterMaterial(cluster))
+    return Preview([], plan_view(RECIPES["repair"], spec, facts, material))
+
+
+def repair_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None = None) -> Task:
+    """Launch the run of the plan once more. Raises Refused when the cluster is busy or going."""
+    with transaction.atomic():
+        cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
+        _refuse_unless_ours(cluster)
+        if cluster.status == ClusterStatus.DELETING:
+            raise Refused([_problem_deleting(cluster)])
+        before = cluster.status
+        if cluster.status == ClusterStatus.FAILED:
+            cluster.set_status(ClusterStatus.PROVISIONING)
+        record("cluster.repaired", cluster, request=http, actor=user, before={"status": before})
+        return operations.launch(
+            "repair",
+            title=_("Repair cluster %(name)s") % {"name": cluster.name},
+            user=user,
+            parameters={"cluster": cluster.pk},
+            cluster=cluster,
+            request=http,
+        )
+
+
+def delete_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None = None) -> Task:
+    """Launch the task that puts the hosts back and forgets the cluster. Raises Refused when busy."""
+    with transaction.atomic():
+        cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
+        _refuse_unless_ours(cluster)
+        before = {
+            "status": cluster.status,
+            "version": cluster.version,
+            "endpoint": cluster.endpoint,
+            "hosts": list(Host.objects.filter(cluster=cluster).values_list("name", flat=True)),
+        }
+        cluster.set_status(ClusterStatus.DELETING)
+        record("cluster.deleted", cluster, request=http, actor=user, before=before)
+        return operations.launch(
+            "delete",
+            title=_("Delete cluster %(name)s") % {"name": cluster.name},
+            user=user,
+            parameters={"cluster": cluster.pk},
+            cluster=cluster,
+            request=http,
+        )
+
+
+def running_task(cluster: Cluster) -> Task | None:
+    """The cluster's task that waits or runs, if there is one."""
+    unended = Task.objects.filter(cluster=cluster, ended=None)
+    return unended.order_by("-id").first()
+
+
+def _spec(request: ClusterRequest, problems: list[Problem]) -> ClusterSpec | None:
+    """The spec to plan with; None while what is missing would only cause problems of its own."""
+    blocking = {p.field for p in problems if p.field in ("release", "profile", "control_plane")}
+    if blocking or request.release is None or not request.control_plane:
+        return None
+    if any(p.host for p in problems) or any(p.field in NETWORK_FIELDS for p in problems):
+        return None
+    return new_spec(
+        name=request.name or "cluster",
+        profile=request.profile,
+        release=release_spec(request.release),
+        control_plane=request.control_plane,
+        workers=request.workers,
+        pod_cidr=request.pod_cidr,
+        service_cidr=request.service_cidr,
+        options=request.options,
+    )
+
+
+def _fresh(known: list[Problem], more: list[Problem]) -> list[Problem]:
+    """Those of `more` that say something that `known` does not."""
+    said = {(p.host, p.field, p.code) for p in known}
+    return [p for p in more if (p.host, p.field, p.code) not in said]
+
+
+def _cluster_row(request: ClusterRequest) -> Cluster:
+    assert request.release is not None  # noqa: S101 (preview refuses a request without one)
+    options: dict[str, Any] = {
+        **request.options,
+        "arch": request.release.arch or DEFAULT_ARCH,
+        "places": {
+            "control_plane": _places(request.control_plane),
+            "workers": _places(request.workers),
+        },
+    }
+    return Cluster.objects.create(
+        name=request.name,
+        origin=Origin.PROVISIONED,
+        profile=request.profile,
+        endpoint=endpoint_of(request.control_plane[0]),
+        version=request.release.version,
+        pod_cidr=request.pod_cidr,
+        service_cidr=request.service_cidr,
+        options=options,
+        status=ClusterStatus.PROVISIONING,
+    )
+
+
+def _places(hosts: tuple[Host, ...]) -> list[Mapping[str, str]]:
+    return [{"name": host.name, "address": node_address(host)} for host in hosts]
+
+
+def _reserve(cluster: Cluster, request: ClusterRequest) -> None:
+    """Take each host by compare-and-swap. Raises Refused naming those that are taken meanwhile."""
+    taken = []
+    for index, host in enumerate(request.hosts):
+        first = index < len(request.control_plane)
+        role = ClusterRole.CONTROL_PLANE if first else ClusterRole.WORKER
+        free = Host.objects.filter(pk=host.pk, cluster=None)
+        if not free.update(cluster=cluster, cluster_role=role, cluster_index=index):
+            taken.append(host)
+    if taken:
+        raise Refused([_just_taken(host) for host in taken])
+
+
+def _just_taken(host: Host) -> Problem:
+    now = Host.objects.select_related("cluster").filter(pk=host.pk).first()
+    if now is None:
+        what = _("%(host)s has just been removed.") % {"host": host.name}
+    else:
+        what = _("%(host)s has just been taken for the cluster %(cluster)s.") % {
+            "host": host.name,
+            "cluster": now.cluster,
+        }
+    return Problem("host_taken", what, _("Choose another host."), host.pk, "hosts")
+
+
+def _refuse_unless_ours(cluster: Cluster) -> None:
+    if cluster.origin != Origin.PROVISIONED:
+        what = _("%(cluster)s was not created by this console.") % {"cluster": cluster.name}
+        raise Refused([Problem("not_ours", what, _("Manage it where it was created."))])
+    if operations.busy(cluster):
+        what = _("A task of %(cluster)s is running.") % {"cluster": cluster.name}
+        raise Refused([Problem("busy", what, _("Wait until it has ended, or cancel it."))])
+
+
+def _problem_deleting(cluster: Cluster) -> Problem:
+    what = _("%(cluster)s is being deleted.") % {"cluster": cluster.name}
+    return Problem("deleting", what, _("Retry the deletion instead."))
+
+
+def _told(request: ClusterRequest) -> dict[str, Any]:
+    """The request as the audit event keeps it."""
+    plain = replace(request, network_manifest="")
+    return {
+        "type": plain.profile,
+        "release": str(plain.release),
+        "control_plane": [host.name for host in plain.control_plane],
+        "workers": [host.name for host in plain.workers],
+        "pod_cidr": plain.pod_cidr,
+        "service_cidr": plain.service_cidr,
+        "network": plain.network,
+    }

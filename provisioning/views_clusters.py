@@ -1,0 +1,162 @@
+"""Pages that create, repair and delete clusters, and hand out kubeconfigs."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from clusters.models import Cluster, Origin
+from console.accounts.confirm import confirm_password
+from console.accounts.models import User
+from console.accounts.permissions import requires
+from console.ui.forms import ConfirmNameForm
+from provisioning import clusters, kubeconfig
+from provisioning.forms_clusters import ClusterForm, KubeconfigForm, digest_of
+from provisioning.models import Host
+from provisioning.operations import Refused
+from provisioning.releases_layout import ReleaseError
+
+MOST_HOSTS_SHOWN = 500
+
+
+@requires(GET="clusters.change", POST="clusters.change")
+def create(request: HttpRequest) -> HttpResponse:
+    """One page that grows: the choices, then the plan, then the launch.
+
+    Nothing that was typed is lost by an error. A launch must be of the plan
+    that was shown: after a change the new plan is shown first.
+    """
+    hosts = Host.objects.select_related("cluster").order_by("name")[:MOST_HOSTS_SHOWN]
+    form = ClusterForm(request.POST or None, hosts=hosts)
+    plan, digest, changed = None, "", False
+    if form.is_bound:
+        form.is_valid()
+        wanted = form.request()
+        digest = digest_of(wanted)
+        seen = request.POST.get("reviewed", "")
+        launch = request.GET.get("step") == "launch"
+        if launch and seen == digest and form.is_valid():
+            try:
+                cluster, task = clusters.create_cluster(wanted, _user(request), request)
+            except Refused as refused:
+                form.show(refused.problems)
+            else:
+                messages.success(
+                    request, _("The creation of %(name)s has begun.") % {"name": cluster.name}
+                )
+                return redirect("provisioning:task", pk=task.pk)
+        else:
+            changed = launch and seen != digest
+            found = clusters.preview(wanted)
+            form.show(found.problems)
+            plan = found.plan if form.is_valid() else None
+    context = {
+        "form": form,
+        "rows": form.rows(),
+        "plan": plan,
+        "digest": digest,
+        "changed": changed,
+        "has_problems": form.is_bound and bool(form.errors or form.host_problems or form.other_problems),
+    }
+    return render(request, "clusters/create.html", context)
+
+
+@requires(GET="clusters.change", POST="clusters.change")
+def repair(request: HttpRequest, pk: int) -> HttpResponse:
+    """The plan of a repair, and its launch."""
+    cluster = _ours(pk)
+    plan, problems = None, []
+    if request.method == "POST":
+        try:
+            task = clusters.repair_cluster(cluster, _user(request), request)
+            return redirect("provisioning:task", pk=task.pk)
+        except Refused as refused:
+            problems = [f"{p.what} {p.mend}" for p in refused.problems]
+        except ReleaseError as error:
+            problems = [f"{error} {error.hint}"]
+    try:
+        plan = clusters.repair_plan(cluster).plan
+    except ReleaseError as error:
+        problems = problems or [f"{error} {error.hint}"]
+    context = {"cluster": cluster, "plan": plan, "problems": problems}
+    return render(request, "clusters/repair.html", context)
+
+
+@requires(GET="clusters.change", POST="clusters.change")
+@confirm_password
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """What will be lost, and the deletion once the name is typed."""
+    cluster = _ours(pk)
+    form = ConfirmNameForm(request.POST or None, expected=cluster.name)
+    if form.is_valid():
+        try:
+            task = clusters.delete_cluster(cluster, _user(request), request)
+            return redirect("provisioning:task", pk=task.pk)
+        except Refused as refused:
+            for problem in refused.problems:
+                form.add_error(None, f"{problem.what} {problem.mend}")
+    hosts = Host.objects.filter(cluster=cluster)
+    context = {
+        "cluster": cluster,
+        "form": form,
+        "object_name": cluster.name,
+        "losses": [
+            _("Everything that runs in the cluster, and all data that it keeps on its hosts."),
+            _("Its certificates: every kubeconfig of this cluster stops working."),
+        ],
+        "keeps": [
+            _("The hosts: %(hosts)s. What was there before is put back, and a rescan proves it.")
+            % {"hosts": ", ".join(host.name for host in hosts)}
+        ]
+        if hosts
+        else [],
+        "back": reverse("clusters:detail", args=[cluster.pk]),
+    }
+    return render(request, "clusters/delete.html", context)
+
+
+@requires(GET="clusters.kubeconfig", POST="clusters.kubeconfig")
+@never_cache
+@confirm_password
+def kubeconfig_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Choose for how long, and download a kubeconfig with a certificate in one's own name."""
+    cluster = _ours(pk)
+    form = KubeconfigForm(request.POST or None)
+    if form.is_valid():
+        try:
+            issued = kubeconfig.issue(cluster, _user(request), form.cleaned_data["hours"], request)
+        except Refused as refused:
+            for problem in refused.problems:
+                form.add_error(None, f"{problem.what} {problem.mend}")
+        else:
+            return HttpResponse(
+                issued.text,
+                content_type="application/yaml",
+                headers={
+                    "Content-Disposition": f'attachment; filename="{issued.filename}"',
+                    "Cache-Control": "no-store",
+                },
+            )
+    context = {
+        "cluster": cluster,
+        "form": form,
+        "possible": kubeconfig.has_authority(cluster),
+        "file": f"{cluster.name}.kubeconfig.yaml",
+    }
+    return render(request, "clusters/kubeconfig.html", context)
+
+
+def _ours(pk: int) -> Cluster:
+    """A cluster of this console's making. Raises Http404 for others: these pages are not theirs."""
+    return get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED)
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
