@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from provisioning.models import ClusterRole, Host, StepStatus, Task, TaskStatus, TaskStep
+from provisioning.models import Host, StepStatus, Task, TaskStatus, TaskStep
+from provisioning.models_hosts import ClusterRole
 
 DONE = (StepStatus.CHANGED, StepStatus.UNCHANGED, StepStatus.SKIPPED)
 # Beyond this many cells only the phases that matter now are shown step by step.

@@ -91,4 +91,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
   applyBars(event.target);
   refresh();
 });
+
+// A tab that nobody looks at asks for nothing; the next round after it is shown does.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && event.detail.requestConfig.verb === "get") event.preventDefault();
+});
 document.querySelector("[data-focus]")?.focus();
