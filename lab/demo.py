@@ -27,13 +27,17 @@ LOGS = "log"
 BUILT = (".venv", "node_modules", "static/vendor", "staticfiles", "locale")
 
 
-def lab_words(lacks: list[requirements.Missing]) -> list[str]:
+def lab_words(lacks: list[requirements.Missing], launched: list[str]) -> list[str]:
     """What to say about local hosts: what comes, or what they would need."""
+    if not lacks and not launched:
+        return ["", "  The local hosts are up."]
     if not lacks:
         return [
             "",
-            "  Six Linux hosts, Kubernetes and a first cluster are being made: watch them under",
-            "  Tasks. The very first time that takes some ten minutes, later seconds.",
+            "  On their way, to be watched under Tasks:",
+            *(f"    - {title}" for title in launched),
+            "  The very first time that takes some ten minutes, later seconds. Meanwhile you can",
+            "  look around, add hosts of your own, and change your password.",
         ]
     lines = ["", "  The console runs without local hosts. For them this machine would need:"]
     lines += [f"    - {lack.what}, because {lack.why}: {lack.how}" for lack in lacks]
@@ -60,7 +64,7 @@ def give_back(start: Start) -> None:
 
 
 def launch_tasks(start: Start) -> list[str]:
-    """Launch the first tasks, as root; lines to say when that fails."""
+    """Launch the first tasks, as root, and return their titles. Raises StartError."""
     done = subprocess.run(
         [PYTHON, "manage.py", "demo_tasks"],
         cwd=CHECKOUT,
@@ -71,10 +75,10 @@ def launch_tasks(start: Start) -> list[str]:
         check=False,
     )
     identity.give(start.data, start.identity)
-    if done.returncode == 0:
-        return []
-    last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-    return ["", f"  The local hosts cannot be made: {last}"]
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise StartError(f"The local hosts cannot be made: {last}")
+    return [line.partition(" ")[2] for line in done.stdout.splitlines()]
 
 
 def main() -> int:
@@ -97,9 +101,9 @@ def _run(start: Start) -> None:
     make_ready(start)
     lacks = lacking()
     programs = console_programs(start, logs)
-    words = lab_words(lacks)
+    launched = [] if lacks else launch_tasks(start)
+    words = lab_words(lacks, launched)
     if not lacks:
-        words = launch_tasks(start) or words
         command = f"{PYTHON} manage.py worker --queue lab"
         programs.append(Program("lab", command, None, logs / "lab.log"))
     words += [

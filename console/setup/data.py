@@ -1,6 +1,7 @@
 """Make the console's data ready: `python -m console.setup.data`, as the console's own user.
 
-Brings the database to the checkout's migrations and makes the first admin when there is none.
+Makes the key ring, brings the database to the checkout's migrations, and makes the first admin
+when there is none.
 Safe to run any number of times, and while the console runs.
 """
 
@@ -48,11 +49,16 @@ def ensure_admin(data: Path) -> None:
 
 
 def main() -> None:
-    """Migrate, then see to the admin."""
+    """Make files and folders, migrate, then see to the admin."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     django.setup()
     from django.conf import settings
 
+    from console.secrets.keyring import key_ring
+
+    # Made here, by their owner: the lab's worker, which is root, would make them root's.
+    settings.RELEASES_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key_ring()
     migrate()
     ensure_admin(settings.DATA_DIR)
 
