@@ -63,8 +63,8 @@ def give_back(start: Start) -> None:
             identity.give(folder, start.identity)
 
 
-def launch_tasks(start: Start) -> list[str]:
-    """Launch the first tasks, as root, and return their titles. Raises StartError."""
+def launch_tasks(start: Start) -> tuple[list[str], str]:
+    """Launch the first tasks, as root: their titles, and what went wrong or nothing."""
     done = subprocess.run(
         [PYTHON, "manage.py", "demo_tasks"],
         cwd=CHECKOUT,
@@ -77,8 +77,8 @@ def launch_tasks(start: Start) -> list[str]:
     identity.give(start.data, start.identity)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise StartError(f"The local hosts cannot be made: {last}")
-    return [line.partition(" ")[2] for line in done.stdout.splitlines()]
+        return [], last
+    return [line.partition(" ")[2] for line in done.stdout.splitlines()], ""
 
 
 def main() -> int:
@@ -101,8 +101,10 @@ def _run(start: Start) -> None:
     make_ready(start)
     lacks = lacking()
     programs = console_programs(start, logs)
-    launched = [] if lacks else launch_tasks(start)
+    launched, problem = ([], "") if lacks else launch_tasks(start)
     words = lab_words(lacks, launched)
+    if problem:
+        words = ["", f"  The local hosts cannot be made: {problem}"]
     if not lacks:
         command = f"{PYTHON} manage.py worker --queue lab"
         programs.append(Program("lab", command, None, logs / "lab.log"))
