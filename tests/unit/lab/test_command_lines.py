@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,14 @@ def test_a_missing_program_and_a_slow_one_are_told() -> None:
         run(["flotilla-no-such-program"], what="Trying", mend="nothing")
     with pytest.raises(LabError, match=r"not done after 0\.2 s"):
         run(["sleep", "10"], what="Trying", mend="nothing", timeout=0.2)
+
+
+def test_the_end_of_a_command_is_the_end_of_what_it_started() -> None:
+    begin = time.monotonic()
+    with pytest.raises(LabError, match="not done after"):
+        # The grandchild keeps the output open and takes no notice of a kind request.
+        run(["sh", "-c", "(trap '' TERM; sleep 30) | cat"], what="T", mend="m", timeout=0.2)
+    assert time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize("line", ["", "hello", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-rsa"])
