@@ -27,6 +27,8 @@ ROLES = [
     (ClusterRole.CONTROL_PLANE.value, _("Control plane")),
     (ClusterRole.WORKER.value, _("Worker")),
 ]
+# What is chosen in the table of hosts has no field of its own.
+PLACEMENT = ("control_plane", "workers", "hosts")
 PLUGINS = [
     (ROUTED, _("Routed: bridge and routes, no images needed. One layer-2 network; no NetworkPolicy.")),
     (MANIFEST, _("A manifest of your own, such as Calico, Cilium or kube-router.")),
@@ -42,6 +44,12 @@ class HostRow:
     field: Any
     problem: Problem | None
     problems: list[Problem]
+
+    @property
+    def disk_free(self) -> int | None:
+        """Bytes that are free where Kubernetes keeps its data; None when not known."""
+        disk = self.facts.disk("/var/lib/kubelet") if self.facts else None
+        return disk.free if disk else None
 
 
 class ClusterForm(forms.Form):
@@ -105,7 +113,15 @@ class ClusterForm(forms.Form):
                 disabled=host_problem(host) is not None and not self.is_bound,
             )
         self.host_problems: dict[int, list[Problem]] = {}
+        self.placement_problems: list[Problem] = []
         self.other_problems: list[Problem] = []
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether anything speaks against what was sent."""
+        return bool(
+            self.errors or self.host_problems or self.placement_problems or self.other_problems
+        )
 
     def has_releases(self) -> bool:
         """Whether any release is ready."""
@@ -138,6 +154,8 @@ class ClusterForm(forms.Form):
         for problem in problems:
             if problem.host:
                 self.host_problems.setdefault(problem.host, []).append(problem)
+            elif problem.field in PLACEMENT:
+                self.placement_problems.append(problem)
             elif problem.field in self.fields:
                 self.add_error(problem.field, f"{problem.what} {problem.mend}")
             else:

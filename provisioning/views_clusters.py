@@ -41,7 +41,7 @@ def create(request: HttpRequest) -> HttpResponse:
         digest = digest_of(wanted)
         seen = request.POST.get("reviewed", "")
         launch = request.GET.get("step") == "launch"
-        if launch and seen == digest and form.is_valid():
+        if launch and seen == digest and not form.has_problems:
             try:
                 cluster, task = clusters.create_cluster(wanted, _user(request), request)
             except Refused as refused:
@@ -55,14 +55,14 @@ def create(request: HttpRequest) -> HttpResponse:
             changed = launch and seen != digest
             found = clusters.preview(wanted)
             form.show(found.problems)
-            plan = found.plan if form.is_valid() else None
+            plan = None if form.has_problems else found.plan
     context = {
         "form": form,
         "rows": form.rows(),
         "plan": plan,
         "digest": digest,
         "changed": changed,
-        "has_problems": form.is_bound and bool(form.errors or form.host_problems or form.other_problems),
+        "has_problems": form.is_bound and form.has_problems,
     }
     return render(request, "clusters/create.html", context)
 
