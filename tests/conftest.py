@@ -9,7 +9,6 @@ from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
-from console.accounts import sessions
 from console.accounts.models import ApiToken, Role, User
 from tests.factories import UserFactory
 
@@ -46,9 +45,6 @@ def signed_in(user: User, **options: object) -> Client:
     """A browser in which the user has just signed in."""
     client = Client(**options)
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    session = client.session
-    sessions.start(session)
-    session.save()
     return client
 
 

@@ -19,7 +19,7 @@ MAX_TOKEN_DAYS = 365
 class SignInForm(AuthenticationForm):
     """Name and password. One message for every failure: nothing to learn from trying."""
 
-    error_messages = {  # noqa: RUF012  (Django's own attribute)
+    error_messages = {
         "invalid_login": _("The user name or the password is not right. Both are case-sensitive."),
         "inactive": _("The user name or the password is not right. Both are case-sensitive."),
     }

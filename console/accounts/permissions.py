@@ -106,7 +106,9 @@ class Declared(BasePermission):
         """True when allowed; raises Http404 for what the user may not even see."""
         table: Mapping[str, str] = getattr(view, "permissions", {})
         action = getattr(view, "action", None) or (request.method or "").lower()
-        if action in ("options", "metadata"):
+        no_handler = not callable(getattr(view, (request.method or "").lower(), None))
+        if action in ("options", "metadata") or no_handler:
+            # Who is signed in is told that the method is not allowed (405).
             return isinstance(request.user, User)
         permission = table.get("retrieve" if action == "head" else action)
         if permission is None:

@@ -10,13 +10,15 @@ from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
 
+from console.accounts import sessions
 from console.accounts.models import User
 from console.audit.record import record
 
 
 @receiver(user_logged_in)
 def on_sign_in(request: Any, user: User, **_kwargs: Any) -> None:
-    """A session begins."""
+    """A session begins, and its times with it."""
+    sessions.start(request.session)
     record("auth.sign_in", user, request=request, actor=user)
 
 

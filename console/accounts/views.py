@@ -41,7 +41,6 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user = form.get_user()
         login(request, user)
-        sessions.start(request.session)
         response = redirect("accounts:password" if user.must_change_password else target)
         return _remember_language(response, user)
     context = {"form": form, "next": next_page}

@@ -39,6 +39,16 @@ class UndeclaredApi(APIView):
         return Response("never")
 
 
+class HostsApi(APIView):
+    permissions = {"get": "hosts.view", "post": "hosts.change"}
+
+    def get(self, _request: Request) -> Response:
+        return Response([])
+
+    def post(self, request: Request) -> Response:
+        return Response(request.data)
+
+
 class BrokenApi(APIView):
     permissions = {"get": "signed-in"}
 
@@ -51,6 +61,7 @@ urlpatterns = [
     path("hosts-of-this-test/", hosts),
     path("audit-of-this-test/", audit),
     path("api/undeclared/", UndeclaredApi.as_view()),
+    path("api/hosts/", HostsApi.as_view()),
     path("api/broken/", BrokenApi.as_view()),
     path("", include(settings.ROOT_URLCONF)),
 ]
@@ -119,3 +130,23 @@ def test_an_error_of_ours_tells_the_reader_nothing_and_the_log_everything(
     assert "canary" not in response.content.decode()
     assert response.json()["instance"] == f"urn:uuid:{response['X-Request-ID']}"
     assert "canary-in-an-error" in caplog.text
+
+
+def test_a_refused_change_by_a_token_names_the_token(auditor_api: APIClient) -> None:
+    assert auditor_api.get("/api/hosts/").status_code == 200
+    assert auditor_api.post("/api/hosts/", {}).status_code == 403
+    event = AuditEvent.objects.get(action="request.denied")
+    assert (event.actor_name, event.token_name) == ("audrey", "tests")
+    assert event.object_name == "POST /api/hosts/"
+
+
+def test_the_api_says_404_for_what_one_may_not_see(nobody_api: APIClient) -> None:
+    assert nobody_api.get("/api/hosts/").status_code == 404
+    assert nobody_api.post("/api/hosts/", {}).status_code == 404
+
+
+def test_broken_json_is_a_problem(admin_api: APIClient) -> None:
+    response = admin_api.post("/api/hosts/", data=b"{", content_type="application/json")
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["status"] == 400

@@ -36,10 +36,11 @@ def test_it_ends_after_the_absolute_time_however_busy(admin_client: Client) -> N
     assert admin_client.get(PROFILE).status_code == 302
 
 
-def test_a_session_without_times_is_over(admin: User) -> None:
-    client = Client()
-    client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
-    assert client.get(PROFILE).status_code == 302
+def test_a_session_without_times_is_over(admin_client: Client) -> None:
+    session = admin_client.session
+    del session[sessions.STARTED]
+    session.save()
+    assert admin_client.get(PROFILE).status_code == 302
 
 
 def test_it_is_renewed_at_most_once_a_minute(admin_client: Client) -> None:

@@ -81,7 +81,7 @@ def test_the_api_pages_by_cursor_without_gaps(auditor_api: APIClient, admin: Use
 def test_the_api_changes_nothing(admin_api: APIClient, events: list) -> None:
     for method in ("post", "put", "patch", "delete"):
         for address in (API, f"{API}{events[0].pk}/"):
-            assert getattr(admin_api, method)(address, {}).status_code in (403, 405)
+            assert getattr(admin_api, method)(address, {}).status_code == 405
     assert AuditEvent.objects.filter(pk=events[0].pk).exists()
 
 

@@ -1,0 +1,111 @@
+"""Websockets: who may connect, from which origin, and that a right that ends ends the socket."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from console.accounts.models import Role, User
+from tests.conftest import signed_in
+from tests.factories import TaskFactory
+from tests.routes import sockets
+
+pytestmark = pytest.mark.django_db(transaction=True)
+OURS = b"http://localhost"
+
+
+def connect(path: str, client: Client | None, origin: bytes = OURS) -> WebsocketCommunicator:
+    from console.asgi import application
+
+    headers = [(b"origin", origin), (b"host", b"localhost")]
+    if client is not None:
+        key = client.cookies[settings.SESSION_COOKIE_NAME].value
+        headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={key}".encode()))
+    return WebsocketCommunicator(application, path, headers=headers)
+
+
+async def refused(socket: WebsocketCommunicator) -> bool:
+    """Whether the connection is not accepted, or closed before anything is sent."""
+    accepted, _ = await socket.connect()
+    if not accepted:
+        return True
+    message = await socket.receive_output(timeout=3)
+    return message["type"] == "websocket.close"
+
+
+@pytest.fixture
+def path() -> str:
+    return f"/ws/tasks/{TaskFactory().pk}/log/"
+
+
+def test_every_websocket_is_tried_here() -> None:
+    assert list(sockets()) == ["ws/tasks/<int:task_id>/log/"]
+
+
+@pytest.mark.parametrize("role", [None, Role.NONE, Role.OPERATOR, Role.AUDITOR, Role.ADMIN])
+async def test_roles(role: str | None, path: str, make_user) -> None:
+    client = None
+    if role is not None:
+        client = await database_sync_to_async(signed_in)(await make_user(role))
+    socket = connect(path, client)
+    if role in (None, Role.NONE):
+        assert await refused(socket)
+    else:
+        accepted, _ = await socket.connect()
+        assert accepted
+        assert await socket.receive_nothing(timeout=0.3)
+    await socket.disconnect()
+
+
+@pytest.fixture
+def make_user():
+    from tests.factories import UserFactory
+
+    async def make(role: str) -> User:
+        return await database_sync_to_async(UserFactory)(role=role)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "origin", [b"https://evil.example", b"null", b"http://localhost.evil.example"]
+)
+async def test_another_site_cannot_connect_with_the_visitors_cookies(
+    path: str, make_user, origin: bytes
+) -> None:
+    client = await database_sync_to_async(signed_in)(await make_user(Role.ADMIN))
+    socket = connect(path, client, origin)
+    accepted, _ = await socket.connect()
+    assert not accepted
+
+
+@pytest.mark.parametrize("change", ["role", "deactivated", "signed out", "password"])
+async def test_it_closes_within_two_seconds_of_losing_the_right(
+    path: str, make_user, change: str
+) -> None:
+    user = await make_user(Role.OPERATOR)
+    client = await database_sync_to_async(signed_in)(user)
+    socket = connect(path, client)
+    accepted, _ = await socket.connect()
+    assert accepted
+    await asyncio.sleep(0.1)
+
+    def lose() -> None:
+        if change == "role":
+            User.objects.filter(pk=user.pk).update(role=Role.NONE)
+        elif change == "deactivated":
+            User.objects.filter(pk=user.pk).update(is_active=False)
+        elif change == "signed out":
+            client.session.flush()
+        else:
+            user.set_password("another long sentence")
+            user.save()
+
+    await database_sync_to_async(lose)()
+    message = await socket.receive_output(timeout=2)
+    assert (message["type"], message["code"]) == ("websocket.close", 4403)
