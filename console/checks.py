@@ -49,10 +49,14 @@ def key_ring(app_configs: Apps, **_kwargs: Any) -> Messages:
 
 @checks.register(checks.Tags.security)
 def private_files(app_configs: Apps, **_kwargs: Any) -> Messages:
-    """E003 data directory or secret key open to others."""
-    paths = (Path(settings.DATA_DIR), Path(settings.SECRET_KEY_FILE))
-    found = [_open_to_others(path, "flotilla.E003") for path in paths if path.exists()]
-    return [message for message in found if message]
+    """E003 secret key open to others, W003 data directory open to others."""
+    found: Messages = []
+    secret_key, data = Path(settings.SECRET_KEY_FILE), Path(settings.DATA_DIR)
+    if secret_key.exists() and (message := _open_to_others(secret_key, "flotilla.E003")):
+        found.append(message)
+    if data.exists() and (message := _open_to_others(data, "flotilla.W003")):
+        found.append(message)
+    return found
 
 
 @checks.register(checks.Tags.security)
@@ -71,7 +75,7 @@ def session_times(app_configs: Apps, **_kwargs: Any) -> Messages:
 
 @checks.register(checks.Tags.security)
 def mirror(app_configs: Apps, **_kwargs: Any) -> Messages:
-    """E005 a mirror that is no web address, W005 one without TLS."""
+    """E005 a mirror that is no web address, W007 one without TLS."""
     parts = urlsplit(settings.RELEASE_MIRROR)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         hint = "Give an address such as https://mirror.example/kubernetes."
@@ -90,7 +94,7 @@ def mirror(app_configs: Apps, **_kwargs: Any) -> Messages:
 
 @checks.register(checks.Tags.security, deploy=True)
 def reached_by_others(app_configs: Apps, **_kwargs: Any) -> Messages:
-    """E006 DEBUG, E007 no TLS, and W008 any host name, where others reach the console."""
+    """E006 DEBUG, E009 no TLS, and W010 any host name, where others reach the console."""
     names = [name for name in settings.ALLOWED_HOSTS if not _is_local(name)]
     if not names:
         return []
@@ -126,14 +130,14 @@ def reached_by_others(app_configs: Apps, **_kwargs: Any) -> Messages:
     return found
 
 
-def _open_to_others(path: Path, check_id: str) -> checks.Error | None:
+def _open_to_others(path: Path, check_id: str) -> checks.CheckMessage | None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & 0o077:
         return None
-    wanted = "700" if path.is_dir() else "600"
-    return checks.Error(
+    kind = checks.Warning if ".W" in check_id else checks.Error
+    return kind(
         f"{path} is open to others (mode {mode:o}).",
-        hint=f"Run: chmod {wanted} {path}",
+        hint=f"Run: chmod {'700' if path.is_dir() else '600'} {path}",
         id=check_id,
     )
 

@@ -115,6 +115,8 @@ class Declared(BasePermission):
             return False
         if allowed(request.user, permission):
             return True
+        # PermissionMiddleware writes an audit event when this was a change.
+        request._request.flotilla_refused = permission  # type: ignore[attr-defined]
         if isinstance(request.user, User) and not may_see(request.user, permission):
             raise Http404
         return False

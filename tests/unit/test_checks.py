@@ -51,7 +51,7 @@ def test_private_files(home: Path) -> None:
     (home / "secret-key").write_text("x")
     (home / "secret-key").chmod(0o644)
     home.chmod(0o755)
-    assert ids(checks.private_files(None)) == ["flotilla.E003", "flotilla.E003"]
+    assert ids(checks.private_files(None)) == ["flotilla.E003", "flotilla.W003"]
 
 
 def test_session_times(settings) -> None:

@@ -143,6 +143,8 @@ def test_a_refused_change_by_a_token_names_the_token(auditor_api: APIClient) -> 
 def test_the_api_says_404_for_what_one_may_not_see(nobody_api: APIClient) -> None:
     assert nobody_api.get("/api/hosts/").status_code == 404
     assert nobody_api.post("/api/hosts/", {}).status_code == 404
+    event = AuditEvent.objects.get(action="request.denied")
+    assert (event.actor_name, event.reason) == ("nemo", "hosts.change")
 
 
 def test_broken_json_is_a_problem(admin_api: APIClient) -> None:
