@@ -6,6 +6,7 @@ Only the worker of the queue `lab` is root, and only where this is.
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from console.setup import identity
 from console.setup.run import (
@@ -101,22 +102,23 @@ def _run(start: Start) -> None:
     make_ready(start)
     lacks = lacking()
     programs = console_programs(start, logs)
-    launched, problem = ([], "") if lacks else launch_tasks(start)
-    words = lab_words(lacks, launched)
-    if problem:
-        words = ["", f"  The local hosts cannot be made: {problem}"]
+    # The web process starts meanwhile.
+    launching = ThreadPoolExecutor(1).submit(launch_tasks, start) if not lacks else None
     if not lacks:
         command = f"{PYTHON} manage.py worker --queue lab"
         programs.append(Program("lab", command, None, logs / "lab.log"))
-    words += [
-        "",
-        f"  Ctrl-C ends the console; what its processes say is in {logs}.",
-    ]
-    if not lacks:
-        words.append(
-            "  The hosts stay up until `make clean-lab`; the data stays for the next start."
-        )
-    serve(start, programs, lambda: words)
+
+    def words() -> list[str]:
+        launched, problem = launching.result() if launching else ([], "")
+        lines = lab_words(lacks, launched)
+        if problem:
+            lines = ["", f"  The demo's tasks cannot be launched: {problem}"]
+        lines += ["", f"  Ctrl-C ends the console; what its processes say is in {logs}."]
+        if not lacks:
+            lines.append("  The hosts stay up until `make clean-lab`; the data stays too.")
+        return lines
+
+    serve(start, programs, words)
     print("The console has ended.")
 
 

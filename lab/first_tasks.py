@@ -16,13 +16,16 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from clusters.models import Cluster, Profile
 from console.accounts.models import User
 from console.audit.record import record
 from lab import base, requirements
 from lab.errors import LabError
-from lab.kubernetes import Bundle
+from lab.kubernetes import Bundle, architecture
 from lab.lab import DEFAULT_HOSTS, Lab
 from lab.network import DEMO_NAME
+from provisioning.cluster_request import ClusterRequest
+from provisioning.clusters import create_cluster
 from provisioning.keys import generate
 from provisioning.models import (
     Host,
@@ -33,13 +36,14 @@ from provisioning.models import (
     Task,
     TaskStatus,
 )
-from provisioning.operations import OPERATIONS, launch, retry
-from provisioning.releases_sources import DISTRIBUTION, import_folder
+from provisioning.operations import OPERATIONS, Refused, launch, retry
 from provisioning.releases_layout import ReleaseError
+from provisioning.releases_sources import DISTRIBUTION, import_folder
 from provisioning.run import Failure, TaskRun
 
 CREDENTIAL = "lab"
 CLUSTER = "demo"
+CLUSTER_HOSTS = 2
 
 
 def parameters_of(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -69,6 +73,7 @@ def advance(user: User | None, parameters: Mapping[str, Any], *, start: bool = F
     """Launch what is missing and possible now; the tasks launched.
 
     At the demo's start a task that has failed is tried again; later that is left to people.
+    Raises Refused when the first cluster cannot be made of the hosts.
     """
     packages = not requirements.missing()
     has_base = packages and base.base_root().exists()
@@ -76,7 +81,7 @@ def advance(user: User | None, parameters: Mapping[str, Any], *, start: bool = F
     launched: list[Task | None] = []
     with transaction.atomic():
         # Two tasks that end at once must not both launch the next one.
-        list(User.objects.select_for_update().filter(pk=user.pk if user else None))
+        list(User.objects.select_for_update().filter(pk=user.pk if user else 0))
         has_release = Release.objects.filter(state=ReleaseState.READY).exists()
         if not has_base:
             launched.append(_want("lab_base", user, parameters, start))
@@ -84,8 +89,8 @@ def advance(user: User | None, parameters: Mapping[str, Any], *, start: bool = F
             launched.append(_want("lab_hosts", user, parameters, start))
         if packages and not has_release:
             launched.append(_want("lab_kubernetes", user, parameters, start))
-        if has_hosts and has_release and parameters["cluster"]:
-            launched.append(launch_cluster(user))
+    if has_hosts and has_release and parameters["cluster"]:
+        launched.append(first_cluster(user))
     return [task for task in launched if task is not None]
 
 
@@ -148,7 +153,7 @@ def register_hosts(lab: Lab, user: User | None) -> list[Host]:
             if host is not None and host.host_key == machine.ssh_host_key:
                 registered.append(host)
                 continue
-            taken = Host.objects.filter(name=machine.name).exclude(pk=host.pk if host else None)
+            taken = Host.objects.filter(name=machine.name).exclude(pk=host.pk if host else 0)
             before = host
             host = host or Host(address=machine.address, port=machine.port, is_lab=True)
             host.name = f"lab-{machine.name}" if taken.exists() else machine.name
@@ -161,6 +166,33 @@ def register_hosts(lab: Lab, user: User | None) -> list[Host]:
             record(action, host, actor=user, after=host, reason="a host of the lab")
             registered.append(host)
     return registered
+
+
+def first_cluster(user: User | None) -> Task | None:
+    """Launch the demo's cluster on the first two free hosts of the lab, once in the console's life.
+
+    Somebody who deletes it is not given another. Raises Refused.
+    """
+    made = Task.objects.filter(cluster_name=CLUSTER).exists()
+    hosts = Host.objects.filter(is_lab=True, cluster=None, state=HostState.READY).order_by("name")
+    if made or Cluster.objects.filter(name=CLUSTER).exists() or hosts.count() < CLUSTER_HOSTS:
+        return None
+    control_plane, worker = hosts[:CLUSTER_HOSTS]
+    ready = Release.objects.filter(state=ReleaseState.READY, arch=architecture())
+    request = ClusterRequest(
+        name=CLUSTER,
+        profile=Profile.LIGHTWEIGHT,
+        release=ready.first(),
+        control_plane=(control_plane,),
+        workers=(worker,),
+    )
+    try:
+        return create_cluster(request, user)[1]
+    except Refused as refused:
+        # Another of the demo's tasks ended at the same moment and was faster.
+        if any(problem.code in ("name_taken", "host_taken") for problem in refused.problems):
+            return None
+        raise
 
 
 def import_release(bundle: Bundle, run: TaskRun) -> Release:

@@ -20,7 +20,7 @@ from console.setup.identity import Identity, give
 from lab import base, first_tasks, kubernetes, requirements
 from lab.errors import LabError, Output
 from provisioning.models import Host, TaskStatus
-from provisioning.operations import launch, operation
+from provisioning.operations import Refused, launch, operation
 from provisioning.run import Failure, TaskRun
 
 CHECK_PATIENCE = 180.0
@@ -47,7 +47,15 @@ def told() -> Iterator[None]:
 
 def go_on(run: TaskRun) -> None:
     """At the end of a task: launch what waited for it."""
-    first_tasks.advance(run.task.created_by, run.parameters)
+    try:
+        first_tasks.advance(run.task.created_by, run.parameters)
+    except Refused as refused:
+        raise Failure(
+            found=_("The first cluster cannot be made: %s")
+            % " ".join(problem.what for problem in refused.problems),
+            hint=" ".join(problem.mend for problem in refused.problems),
+            code="refused",
+        ) from refused
 
 
 @operation(

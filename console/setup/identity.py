@@ -8,6 +8,7 @@ cannot read the checkout (a home folder closed to others) do they stay root, and
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import subprocess
@@ -119,6 +120,8 @@ def give(folder: Path, identity: Identity | None) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths = [folder, *folder.rglob("*")]
     for path in paths:
-        status = path.lstat()
-        if (status.st_uid, status.st_gid) != (identity.uid, identity.gid):
-            os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
+        # What is gone meanwhile, such as a database's journal, needs no owner.
+        with contextlib.suppress(FileNotFoundError):
+            status = path.lstat()
+            if (status.st_uid, status.st_gid) != (identity.uid, identity.gid):
+                os.chown(path, identity.uid, identity.gid, follow_symlinks=False)

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from console.accounts.models import Role, User
 from lab import first_tasks
 from lab.errors import LabError
+from provisioning.operations import Refused
 
 
 class Command(BaseCommand):
@@ -21,7 +22,7 @@ class Command(BaseCommand):
         user = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk").first()
         try:
             tasks = first_tasks.advance(user, first_tasks.parameters_of(os.environ), start=True)
-        except LabError as error:
+        except (LabError, Refused) as error:
             raise CommandError(str(error)) from error
         for task in tasks:
             self.stdout.write(f"{task.pk} {task.title}")
