@@ -89,7 +89,7 @@ def _import_ended(task: Task) -> None:
     on_end=_import_ended,
 )
 def import_bundle(run: TaskRun) -> None:
-    """parameters: upload (its id), name (of the file), version and arch where it has no manifest."""
+    """parameters: upload (its id), name (of the file), version and arch (without a manifest)."""
     with run.step("import") as row, _told():
         if row is None:
             return

@@ -22,6 +22,8 @@ from provisioning.releases_store import (
     unpacked_digest,
 )
 
+DEFAULT_ARCH = "amd64"
+
 
 def folder_of(release: Release) -> Path:
     """Where a release's packed files lie."""
@@ -180,7 +182,11 @@ def verify(
 def users_of(release: Release) -> list[str]:
     """Names of the clusters that need this release for nodes and repairs to come."""
     clusters = Cluster.objects.filter(origin=Origin.PROVISIONED, version=release.version)
-    return list(clusters.values_list("name", flat=True))
+    return [
+        cluster.name
+        for cluster in clusters
+        if cluster.options.get("arch", DEFAULT_ARCH) == release.arch
+    ]
 
 
 def remove(release: Release) -> None:
