@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from provisioning import facts_network, facts_state, facts_system
@@ -18,8 +18,16 @@ from provisioning.facts_state import PathFact, UnitFact
 from provisioning.facts_system import Disk, FactClass
 
 __all__ = [
-    "FACTS_SCRIPT", "Address", "Disk", "Facts", "FactsError", "Listener", "PathFact", "UnitFact",
-    "parse_facts", "time_skew",
+    "FACTS_SCRIPT",
+    "Address",
+    "Disk",
+    "Facts",
+    "FactsError",
+    "Listener",
+    "PathFact",
+    "UnitFact",
+    "parse_facts",
+    "time_skew",
 ]
 
 _MARK = "==flotilla=="
@@ -31,14 +39,24 @@ class FactsError(ValueError):
 
 
 CLASSES: tuple[FactClass, ...] = (
-    facts_system.Clock(), facts_system.OsRelease(), facts_system.Machine(), facts_system.Memory(),
-    facts_system.Disks(), facts_system.Kernel(), facts_system.Packages(), facts_network.Network(),
-    facts_network.Listeners(), facts_state.Units(), facts_state.Paths(), facts_state.Clusters(),
+    facts_system.Clock(),
+    facts_system.OsRelease(),
+    facts_system.Machine(),
+    facts_system.Memory(),
+    facts_system.Disks(),
+    facts_system.Kernel(),
+    facts_system.Packages(),
+    facts_network.Network(),
+    facts_network.Listeners(),
+    facts_state.Units(),
+    facts_state.Paths(),
+    facts_state.Clusters(),
     facts_state.Traces(),
 )
 
 FACTS_SCRIPT = (
-    "LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
+    "LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+    "export LC_ALL PATH\n"
     "exec </dev/null 2>/dev/null\n"
     + "".join(f"echo '{_MARK} {c.name}'\n{c.snippet}\n" for c in CLASSES)
     + f"echo '{_MARK} end'\n"
@@ -49,6 +67,7 @@ FACTS_SCRIPT = (
 class Facts:
     """What is known of a host. Sizes in bytes; epoch in seconds; "" and 0 mean not known.
 
+    skew: seconds that its clock is ahead of ours, when parse_facts was told our times.
     container: the kind of container that the host is ("systemd-nspawn"), "" on
     a machine; marks: what our steps noted by key; traces: what is left of a
     Kubernetes, in words; clusters: the numbers of our clusters that it is in.
@@ -64,6 +83,7 @@ class Facts:
     memory_free: int = 0
     disks: tuple[Disk, ...] = ()
     epoch: float = 0.0
+    skew: float = 0.0
     virtualisation: str = ""
     container: str = ""
     cgroup: int = 0
@@ -93,7 +113,9 @@ class Facts:
 
     def disk(self, path: str) -> Disk | None:
         """The file system that `path` is on, as far as it is known."""
-        best = [d for d in self.disks if path == d.path or path.startswith(d.path.rstrip("/") + "/")]
+        best = [
+            d for d in self.disks if path == d.path or path.startswith(d.path.rstrip("/") + "/")
+        ]
         return max(best, key=lambda d: len(d.path), default=None)
 
     def to_json(self) -> str:
@@ -129,10 +151,12 @@ def _from_raw(raw: dict[str, Any]) -> Facts:
     return Facts(**values)
 
 
-def parse_facts(output: str) -> Facts:
+def parse_facts(output: str, sent: float = 0.0, received: float = 0.0) -> Facts:
     """The facts in FACTS_SCRIPT's output (decoded with errors="replace").
 
-    Raises FactsError when the output is not complete or far too long.
+    sent, received: our time (seconds since 1970) when the script was sent and
+    when its first line came, for `skew`; without them it stays 0. Raises
+    FactsError when the output is not complete or far too long.
     """
     if len(output) > _MAX_OUTPUT:
         raise FactsError("the host's answer is too long")
@@ -140,7 +164,7 @@ def parse_facts(output: str) -> Facts:
     current: list[str] | None = None
     for line in output.split("\n"):
         if line.startswith(_MARK + " "):
-            # The first section of a name counts: what comes later under its name was printed by somebody else.
+            # The first section of a name counts: a later one was printed by somebody else.
             current = []
             sections.setdefault(line.removeprefix(_MARK + " ").strip(), current)
         elif current is not None:
@@ -157,7 +181,8 @@ def parse_facts(output: str) -> Facts:
             p = paths[path]
             paths[path] = PathFact(p.kind, p.mode, p.owner, p.size, p.target, sha, p.content)
     values["marks"] = {k: v for k, v in values["marks"].items() if v != "-"}
-    return Facts(**values)
+    facts = Facts(**values)
+    return replace(facts, skew=time_skew(facts, sent, received)) if sent else facts
 
 
 def time_skew(facts: Facts, sent: float, received: float) -> float:

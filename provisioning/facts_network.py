@@ -32,12 +32,15 @@ class Listener:
 
 
 class Network(FactClass):
+    """Addresses, links and the default route."""
+
     name = "network"
     snippet = """ip -o addr show 2>/dev/null | awk '{print "address", $2, $4}'
 ip -o route show default 2>/dev/null | sed 's/^/route /'
 ip -o link show 2>/dev/null | awk -F': ' '{print "link", $2}'"""
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """addresses, default_interface, links."""
         addresses: list[Address] = []
         links: list[str] = []
         default = ""
@@ -64,6 +67,7 @@ class Listeners(FactClass):
 else for p in tcp tcp6 udp udp6; do sed "s/^/proc $p /" /proc/net/$p 2>/dev/null; done; fi"""
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """listeners, sorted, each once."""
         found: set[Listener] = set()
         for line in lines:
             words = line.split()
@@ -87,13 +91,16 @@ else for p in tcp tcp6 udp udp6; do sed "s/^/proc $p /" /proc/net/$p 2>/dev/null
 
     @staticmethod
     def _proc(words: list[str]) -> Listener | None:
-        # "proc tcp 0: 0100007F:1F90 00000000:0000 0A ..."; state 0A listens, 07 is an unconnected UDP socket.
+        # "proc tcp 0: 0100007F:1F90 00000000:0000 0A ..."; state 0A listens, 07 is a UDP socket
+        # without a peer.
         if len(words) < 6 or words[1] not in ("tcp", "tcp6", "udp", "udp6"):
             return None
         if words[5] != ("0A" if words[1].startswith("tcp") else "07"):
             return None
         raw, _, port = words[3].partition(":")
-        if not re.fullmatch(r"(?:[0-9A-F]{8}){1}|[0-9A-F]{32}", raw) or not re.fullmatch(r"[0-9A-F]{4}", port):
+        if not re.fullmatch(r"(?:[0-9A-F]{8}){1}|[0-9A-F]{32}", raw) or not re.fullmatch(
+            r"[0-9A-F]{4}", port
+        ):
             return None
         # Each 32-bit group is in the machine's own byte order, little-endian on all that we serve.
         packed = b"".join(bytes.fromhex(raw[i : i + 8])[::-1] for i in range(0, len(raw), 8))

@@ -1,4 +1,4 @@
-"""Facts about what recipes manage: paths, units, marks of our own clusters, traces of Kubernetes."""
+"""Facts about what recipes manage: paths, units, marks of our clusters, traces of Kubernetes."""
 
 from __future__ import annotations
 
@@ -43,14 +43,16 @@ class Paths(FactClass):
 
     name = "paths"
     folders = (
-        "/etc/kubernetes /etc/cni /etc/containerd /etc/etcd /etc/haproxy /etc/keepalived /opt/cni /opt/kubernetes"
-        " /etc/modules-load.d /etc/sysctl.d"
+        "/etc/kubernetes /etc/cni /etc/containerd /etc/etcd /etc/haproxy /etc/keepalived"
+        " /opt/cni /opt/kubernetes /etc/modules-load.d /etc/sysctl.d"
     )
     single = (
-        "/var/lib/etcd /var/lib/kubelet /var/lib/cni /var/lib/containerd /var/lib/kube-proxy /var/log/pods"
-        " /var/log/containers /var/log/kubernetes /var/lib/kubelet/pki/kubelet-client-current.pem"
+        "/var/lib/etcd /var/lib/kubelet /var/lib/cni /var/lib/containerd /var/lib/kube-proxy"
+        " /var/log/pods /var/log/containers /var/log/kubernetes"
+        " /var/lib/kubelet/pki/kubelet-client-current.pem"
         " /usr/local/bin/kubectl /usr/local/bin/etcdctl /usr/bin/etcd /usr/sbin/runc /usr/bin/runc"
-        " /usr/bin/containerd /usr/local/bin/containerd /usr/sbin/iptables /usr/sbin/conntrack /usr/lib/cni/bridge"
+        " /usr/bin/containerd /usr/local/bin/containerd /usr/sbin/iptables /usr/sbin/conntrack"
+        " /usr/lib/cni/bridge"
         " /usr/bin/socat /usr/sbin/ethtool /usr/bin/etcdctl /usr/sbin/ipset"
     )
     _print = "-printf '%y|%m|%u:%g|%s|%T@|%i|%p|%l\\n'"
@@ -60,15 +62,20 @@ class Paths(FactClass):
         f"for p in {single}; do [ -e $p ] && find $p -maxdepth 0 {_print}; done 2>/dev/null\n"
         f"find {folders} /etc/systemd/system -maxdepth 4 -type f -size -256k"
         " -exec sha256sum {} + 2>/dev/null | sed 's/^/sha256 /'\n"
-        "find /etc/kubernetes /etc/cni /etc/sysctl.d /etc/systemd/system -maxdepth 3 -type f -perm -004"
+        "find /etc/kubernetes /etc/cni /etc/sysctl.d /etc/systemd/system -maxdepth 3 -type f"
+        " -perm -004"
         " -size -16k \\( -name '*kube*' -o -name '*etcd*' -o -name '*container*' -o -name '*.yaml'"
         " -o -name '*list' -o -path '/etc/kubernetes/*' \\) 2>/dev/null | while read -r p; do\n"
         'echo "content $p $(base64 <"$p" | tr -d \'\\n\')"; done'
     )
-    _LINE = re.compile(r"([a-zA-Z])\|([0-7]{1,5})\|([^|]{1,100})\|([0-9]{1,18})\|[0-9.]+\|[0-9]+\|(/[^|]*)\|(.*)")
+    _LINE = re.compile(
+        r"([a-zA-Z])\|([0-7]{1,5})\|([^|]{1,100})\|([0-9]{1,18})"
+        r"\|[0-9.]+\|[0-9]+\|(/[^|]*)\|(.*)"
+    )
     _SHA = re.compile(r"sha256 ([0-9a-f]{64})  (/.*)")
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """paths: what is at each."""
         paths: dict[str, PathFact] = {}
         sums: dict[str, str] = {}
         contents: dict[str, str] = {}
@@ -86,8 +93,13 @@ class Paths(FactClass):
         for path, fact in paths.items():
             if path in sums or path in contents:
                 paths[path] = PathFact(
-                    fact.kind, fact.mode, fact.owner, fact.size, fact.target,
-                    sums.get(path, ""), contents.get(path, ""),
+                    fact.kind,
+                    fact.mode,
+                    fact.owner,
+                    fact.size,
+                    fact.target,
+                    sums.get(path, ""),
+                    contents.get(path, ""),
                 )
         return {"paths": paths}
 
@@ -98,7 +110,11 @@ def _decoded(text: str) -> str:
         content = base64.b64decode(text, validate=True)[:_MAX_CONTENT].decode("utf-8")
     except (binascii.Error, ValueError):
         return ""
-    return "" if "PRIVATE KEY" in content else "".join(c for c in content if c.isprintable() or c in "\n\t")
+    return (
+        ""
+        if "PRIVATE KEY" in content
+        else "".join(c for c in content if c.isprintable() or c in "\n\t")
+    )
 
 
 class Units(FactClass):
@@ -106,16 +122,18 @@ class Units(FactClass):
 
     name = "units"
     wanted = (
-        "containerd etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy haproxy keepalived"
-        " kubernetes-network docker crio k3s k3s-agent rke2-server rke2-agent microk8s systemd-timesyncd chrony chronyd"
-        " ntp firewalld ufw"
+        "containerd etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy"
+        " haproxy keepalived kubernetes-network docker crio k3s k3s-agent rke2-server rke2-agent"
+        " microk8s systemd-timesyncd chrony chronyd ntp firewalld ufw"
     )
     snippet = (
-        "command -v systemctl >/dev/null && systemctl show -p Id,LoadState,UnitFileState,ActiveState,SubState "
+        "command -v systemctl >/dev/null && "
+        "systemctl show -p Id,LoadState,UnitFileState,ActiveState,SubState "
         + " ".join(f"{name}.service" for name in wanted.split())
     )
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """units that are there, by name."""
         units: dict[str, UnitFact] = {}
         block: dict[str, str] = {}
         for line in [*lines, ""]:
@@ -125,7 +143,8 @@ class Units(FactClass):
                 continue
             if block.get("Id") and block.get("LoadState") == "loaded":
                 units[block["Id"]] = UnitFact(
-                    block.get("UnitFileState", "") in ("enabled", "static", "alias", "enabled-runtime"),
+                    block.get("UnitFileState", "")
+                    in ("enabled", "static", "alias", "enabled-runtime"),
                     block.get("ActiveState") in ("active", "reloading"),
                     f"{block.get('ActiveState', '')} ({block.get('SubState', '')})",
                 )
@@ -142,10 +161,12 @@ class Clusters(FactClass):
 [ -s "${d}undo.log" ] || continue; n=${d%/}; echo "cluster ${n##*/}"
 [ -f "$d/marks" ] && sed 's/^/mark /' "$d/marks"
 sed -n 's/^upload:[^ ]* .*/&/p' "$d/marks" 2>/dev/null | while read -r k h s t i; do
-[ "$(stat -c '%s %Y %i' "${k#upload:}" 2>/dev/null)" = "$s $t $i" ] && echo "upload $h ${k#upload:}"; done; done
+[ "$(stat -c '%s %Y %i' "${k#upload:}" 2>/dev/null)" = "$s $t $i" ] &&
+  echo "upload $h ${k#upload:}"; done; done
 sed 's/^/hosts /' /etc/hosts"""
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """clusters, marks, hosts (lines), uploads (digests by path)."""
         clusters: list[int] = []
         marks: dict[str, str] = {}
         hosts: list[str] = []
@@ -163,7 +184,12 @@ sed 's/^/hosts /' /etc/hosts"""
                 sha, _, path = rest.partition(" ")
                 if re.fullmatch(r"[0-9a-f]{64}", sha):
                     uploads[clean(path)] = sha
-        return {"clusters": tuple(clusters), "marks": marks, "hosts": tuple(hosts), "uploads": uploads}
+        return {
+            "clusters": tuple(clusters),
+            "marks": marks,
+            "hosts": tuple(hosts),
+            "uploads": uploads,
+        }
 
 
 class Traces(FactClass):
@@ -173,4 +199,5 @@ class Traces(FactClass):
     snippet = source("traces.sh").strip()
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """traces: the lines, each once."""
         return {"traces": tuple(dict.fromkeys(text for line in lines if (text := clean(line))))}

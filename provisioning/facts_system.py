@@ -13,13 +13,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 Fields = dict[str, object]
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
+ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+}
 _MAX_TEXT = 512  # characters of one value; longer ones are cut
 CAP_SYS_RESOURCE = 24  # its bit number, capabilities(7)
 
 
 def clean(text: str) -> str:
-    """One value of a host as text that is safe to store and show: no control characters, not too long."""
+    """One value of a host, safe to store and show: no control characters, not too long."""
     return "".join(c for c in text.strip()[:_MAX_TEXT] if c.isprintable())
 
 
@@ -51,10 +57,13 @@ class Disk:
 
 
 class OsRelease(FactClass):
+    """The distribution."""
+
     name = "os"
     snippet = "cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release"
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """os_id, os_version, os_pretty."""
         found: dict[str, str] = {}
         for line in lines:
             key, sep, value = line.partition("=")
@@ -79,12 +88,17 @@ echo "machine-id $(cat /etc/machine-id 2>/dev/null)"
 echo "uid $(id -u)"
 echo "init $(cat /proc/1/comm)"
 echo "virtualisation $(systemd-detect-virt --vm 2>/dev/null)"
-echo "container $(systemd-detect-virt --container 2>/dev/null || tr '\\0' '\\n' </proc/1/environ 2>/dev/null | sed -n 's/^container=//p')"
+echo "container $(systemd-detect-virt --container 2>/dev/null ||
+  tr '\\0' '\\n' </proc/1/environ 2>/dev/null | sed -n 's/^container=//p')"
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then echo "cgroup 2"; else echo "cgroup 1"; fi
 sed -n 's/^CapEff:/capabilities/p' /proc/self/status"""
 
     def parse(self, lines: Sequence[str]) -> Fields:
-        found = {key: clean(value) for key, _, value in (x.replace("\t", " ").partition(" ") for x in lines)}
+        """Kernel, arch, cpus, names, init, virtualisation, cgroup, capability."""
+        found = {
+            key: clean(value)
+            for key, _, value in (x.replace("\t", " ").partition(" ") for x in lines)
+        }
         arch = found.get("arch", "")
         capabilities = found.get("capabilities", "")
         mask = int(capabilities, 16) if re.fullmatch(r"[0-9a-fA-F]{1,16}", capabilities) else None
@@ -97,7 +111,9 @@ sed -n 's/^CapEff:/capabilities/p' /proc/self/status"""
             "machine_id": found.get("machine-id", ""),
             "root": found.get("uid") == "0",
             "init": found.get("init", ""),
-            "virtualisation": "" if found.get("virtualisation", "") in none else found["virtualisation"],
+            "virtualisation": ""
+            if found.get("virtualisation", "") in none
+            else found["virtualisation"],
             "container": "" if found.get("container", "") in none else found["container"],
             "cgroup": number(found.get("cgroup", "")) or 0,
             "cap_sys_resource": True if mask is None else bool(mask >> CAP_SYS_RESOURCE & 1),
@@ -111,15 +127,21 @@ class Clock(FactClass):
     snippet = "date +%s.%N"
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """epoch; nothing when the line is no time."""
         text = lines[0].strip() if lines else ""
         return {"epoch": float(text)} if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", text) else {}
 
 
 class Memory(FactClass):
+    """Memory and swap."""
+
     name = "memory"
-    snippet = "grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; echo 'Swaps:'; tail -n +2 /proc/swaps"
+    snippet = (
+        "grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; echo 'Swaps:'; tail -n +2 /proc/swaps"
+    )
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """memory, memory_free (bytes) and swap (devices)."""
         fields: Fields = {}
         swaps: list[str] = []
         in_swaps = False
@@ -139,11 +161,14 @@ class Memory(FactClass):
 
 
 class Disks(FactClass):
+    """The file systems that a cluster fills."""
+
     name = "disks"
     snippet = """for d in / /var /opt /etc /var/lib/containerd /var/lib/kubelet /var/lib/etcd; do
 [ -d $d ] && echo "$d $(df -Pk $d 2>/dev/null | tail -n 1)"; done"""
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """disks, in bytes."""
         disks = []
         for line in lines:
             words = line.split()
@@ -151,7 +176,9 @@ class Disks(FactClass):
                 continue
             size, free = number(words[2]), number(words[4])
             if size is not None and free is not None:
-                disks.append(Disk(clean(words[0]), clean(" ".join(words[6:])), size * 1024, free * 1024))
+                disks.append(
+                    Disk(clean(words[0]), clean(" ".join(words[6:])), size * 1024, free * 1024)
+                )
         return {"disks": tuple(disks)}
 
 
@@ -177,7 +204,7 @@ class Kernel(FactClass):
         "net.ipv4.conf.all.rp_filter",
     )
     snippet = (
-        f"for m in {' '.join(modules)}; do [ -e /sys/module/$m ] && echo \"module $m\"; done\n"
+        f'for m in {" ".join(modules)}; do [ -e /sys/module/$m ] && echo "module $m"; done\n'
         "[ -e /proc/sys/net/bridge ] && echo 'module br_netfilter'\n"
         "grep -qw overlay /proc/filesystems && echo 'module overlay'\n"
         # grep, not the shell's read: these files cannot be read byte by byte.
@@ -185,6 +212,7 @@ class Kernel(FactClass):
     )
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """modules and sysctls."""
         modules: set[str] = set()
         sysctls: dict[str, str] = {}
         for line in lines:
@@ -193,7 +221,9 @@ class Kernel(FactClass):
                 modules.add(clean(rest))
             elif kind == "sysctl":
                 name, _, value = rest.partition(":")
-                sysctls[clean(name.replace("/", "."))] = " ".join(clean(value.replace("\t", " ")).split())
+                sysctls[clean(name.replace("/", "."))] = " ".join(
+                    clean(value.replace("\t", " ")).split()
+                )
         return {"modules": tuple(sorted(modules)), "sysctls": sysctls}
 
 
@@ -202,18 +232,21 @@ class Packages(FactClass):
 
     name = "packages"
     wanted = (
-        "containerd containerd.io docker.io docker-ce docker-engine runc cri-o containernetworking-plugins"
-        " kubernetes-cni etcd etcd-server etcd-client haproxy keepalived iptables nftables conntrack"
-        " conntrack-tools socat ethtool ipset kubeadm kubelet kubectl systemd chrony systemd-timesyncd ntp"
+        "containerd containerd.io docker.io docker-ce docker-engine runc cri-o"
+        " containernetworking-plugins kubernetes-cni etcd etcd-server etcd-client haproxy "
+        " keepalived iptables nftables conntrack conntrack-tools socat ethtool ipset kubeadm kubelet kubectl"
+        " systemd chrony systemd-timesyncd ntp"
     )
     snippet = (
         "if command -v dpkg-query >/dev/null; then\n"
-        f"dpkg-query -W -f='${{db:Status-Status}} ${{Package}} ${{Version}}\\n' {wanted} 2>/dev/null\n"
+        "dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\\n' "
+        f"{wanted} 2>/dev/null\n"
         "elif command -v rpm >/dev/null; then\n"
         f"rpm -q --qf 'installed %{{NAME}} %{{VERSION}}-%{{RELEASE}}\\n' {wanted} 2>/dev/null; fi"
     )
 
     def parse(self, lines: Sequence[str]) -> Fields:
+        """packages: version by name."""
         found = {}
         for line in lines:
             words = line.split()

@@ -2,12 +2,11 @@
 
 Keys are ECDSA P-256. Names in the material (the engine keeps it encrypted):
 
-    ca/kubernetes.{crt,key}   ca/etcd.{crt,key}   ca/front-proxy.{crt,key}    the three authorities
-    service-account.key, service-account.pub                                   signs service account tokens
-    encryption.key                                                             base64, 32 bytes: Secrets at rest
-    bootstrap.token, bootstrap.expires                                         "id.secret"; Unix seconds
-    hosts/<host id>/<leaf>.{crt,key}                                           leaves, named in recipes/certificates.py
-    admin.{crt,key}                                                            the control plane's own admin
+    ca/kubernetes.{crt,key}, ca/etcd.{crt,key}, ca/front-proxy.{crt,key}   the authorities
+    service-account.key, service-account.pub      signs the tokens of service accounts
+    encryption.key                                base64 of 32 bytes: Secrets at rest
+    bootstrap.token, bootstrap.expires            "id.secret"; Unix seconds
+    hosts/<host id>/<leaf>.{crt,key}              leaves, listed in steps/certificates.py
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ CA_DAYS = 3650
 LEAF_DAYS = 365
 RENEW_DAYS = 30  # a leaf with less than this left is made anew by the next run
 _BACKDATE = datetime.timedelta(minutes=10)  # hosts' clocks may be a little behind ours
-_TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # bootstrap tokens: [a-z0-9]{6}.[a-z0-9]{16}
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # bootstrap tokens: [a-z0-9]{6}.[a-z0-9]{16}
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,9 @@ def new_leaf(
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
         .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(_load_key(authority.key).public_key()),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                _load_key(authority.key).public_key()
+            ),
             critical=False,
         )
     )
@@ -157,7 +158,7 @@ def new_leaf(
 
 
 def leaf_serves(certificate: str, leaf: Leaf, authority: str, spare_days: int = RENEW_DAYS) -> bool:
-    """Whether a certificate is still what `leaf` asks for, from this authority, for spare_days more."""
+    """Whether a certificate is what `leaf` asks for, from this authority, for spare_days more."""
     try:
         found = x509.load_pem_x509_certificate(certificate.encode())
         issuer = x509.load_pem_x509_certificate(authority.encode())
@@ -205,7 +206,7 @@ def new_encryption_key() -> str:
 
 def new_bootstrap_token() -> str:
     """A bootstrap token "abcdef.0123456789abcdef" (Authenticating with Bootstrap Tokens)."""
-    draw = [secrets.choice(_TOKEN_ALPHABET) for _ in range(22)]
+    draw = [secrets.choice(_LETTERS) for _ in range(22)]
     return f"{''.join(draw[:6])}.{''.join(draw[6:])}"
 
 
@@ -240,7 +241,7 @@ def kubeconfig(
 
 
 def expiries(material: Mapping[str, str]) -> list[Expiry]:
-    """Every certificate in the material with its end, soonest first; what is no certificate is left out."""
+    """Every certificate in the material, soonest end first; what is none is left out."""
     found = []
     for name, pem in material.items():
         if not name.endswith(".crt"):
@@ -250,7 +251,5 @@ def expiries(material: Mapping[str, str]) -> list[Expiry]:
         except ValueError:
             continue
         subject = certificate.subject.rfc4514_string()
-        found.append(
-            Expiry(name, subject, certificate.not_valid_after_utc, name.startswith("ca/"))
-        )
+        found.append(Expiry(name, subject, certificate.not_valid_after_utc, name.startswith("ca/")))
     return sorted(found, key=lambda e: e.ends)

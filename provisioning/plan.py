@@ -102,9 +102,7 @@ def _step_data(step: StepPlan) -> dict[str, Any]:
     }
 
 
-def plan(
-    recipe: Recipe, spec: ClusterSpec, facts: Mapping[int, Facts], material: Material
-) -> Plan:
+def plan(recipe: Recipe, spec: ClusterSpec, facts: Mapping[int, Facts], material: Material) -> Plan:
     """What `recipe` would do with this spec. Pure: nothing is run, nothing in material changes.
 
     facts: by host id; a host without facts is planned as one of which nothing

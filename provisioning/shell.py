@@ -42,12 +42,12 @@ def _checked(value: str, grammar: re.Pattern[str], what: str) -> str:
 
 
 def label(value: str) -> str:
-    """A DNS label (RFC 1123, at most 63 characters), as nodes and clusters are named. ValueError if not."""
+    """A DNS label (RFC 1123), as nodes and clusters are named. ValueError if not."""
     return _checked(value, _LABEL, "a DNS label (a-z, 0-9 and '-', at most 63 characters)")
 
 
 def token(value: str) -> str:
-    """Text that needs quoting neither in a shell nor in JSON: keys and journal fields. ValueError if not."""
+    """Text that needs quoting neither in a shell nor in JSON. ValueError if not."""
     return _checked(value, _TOKEN, "a plain token")
 
 

@@ -42,7 +42,7 @@ def _from(start: int) -> Since[bool]:
     return Since(((0, False), (start, True)))
 
 
-# --container-runtime=remote: dockershim left in 1.24, the flag in 1.27 (CHANGELOG-1.27, Deprecation).
+# --container-runtime=remote: dockershim left in 1.24, the flag in 1.27 (CHANGELOG-1.27).
 CONTAINER_RUNTIME_FLAG = _until(27)
 # containerRuntimeEndpoint in KubeletConfiguration (CHANGELOG-1.27, Feature); the flag goes later.
 RUNTIME_ENDPOINT_IN_CONFIG = _from(27)
@@ -58,8 +58,8 @@ ANONYMOUS_CONDITIONS = _from(32)
 AUTHENTICATION_CONFIG_API: Since[str] = Since(
     ((0, ""), (30, "apiserver.config.k8s.io/v1beta1"), (34, "apiserver.config.k8s.io/v1"))
 )
-# The label of control planes: node-role.kubernetes.io/control-plane came in 1.20; "master" left in 1.24
-# (KEP-2067). The taint follows one version later.
+# The label of control planes: node-role.kubernetes.io/control-plane came in 1.20; "master" left
+# in 1.24 (KEP-2067). The taint follows one version later.
 MASTER_LABEL = _until(24)
 CONTROL_PLANE_TAINT: Since[str] = Since(
     ((0, "node-role.kubernetes.io/master"), (24, "node-role.kubernetes.io/control-plane"))
@@ -98,15 +98,15 @@ ETCD_MINIMUM: Since[tuple[int, int, int]] = Since(
 ETCD_SHIPPED: Since[str] = Since(
     (
         (0, "3.4.13"), (22, "3.5.0"), (23, "3.5.1"), (24, "3.5.3"), (25, "3.5.4"), (26, "3.5.6"),
-        (27, "3.5.7"), (28, "3.5.9"), (29, "3.5.10"), (30, "3.5.12"), (31, "3.5.15"), (32, "3.5.16"),
+        (27, "3.5.7"), (28, "3.5.9"), (29, "3.5.10"), (30, "3.5.12"),
+        (31, "3.5.15"), (32, "3.5.16"),
         (33, "3.5.21"), (34, "3.6.4"), (35, "3.6.6"),
     )
 )  # fmt: skip
-# --experimental-initial-corrupt-check is a feature gate in etcd 3.6; recipes leave it out altogether.
 
 
 def parse(version: str) -> tuple[int, int, int]:
-    """(major, minor, patch) of "1.20.2", "v1.33.1" or "v1.34.0-rc.1". ValueError for anything else."""
+    """(major, minor, patch) of "1.20.2", "v1.33.1" or "v1.34.0-rc.1". ValueError if it is none."""
     match = _VERSION.fullmatch(version)
     if match is None:
         raise ValueError(f"{version!r} is not a version such as v1.33.1")

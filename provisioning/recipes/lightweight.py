@@ -1,4 +1,4 @@
-"""The lightweight cluster: one control plane that also runs workloads, and any number of workers."""
+"""The lightweight cluster: one control plane that also runs workloads, and 0 or more workers."""
 
 from __future__ import annotations
 

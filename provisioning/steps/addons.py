@@ -34,8 +34,10 @@ def node_commands(spec: ClusterSpec) -> str:
         if names:
             lines.append(f"{KUBECTL} label --overwrite node {names} {labels} &")
     # Started together: each is a program of its own that mostly waits for the API.
-    return "set --\n" + "".join(f'{line} set -- "$@" $!\n' for line in lines) + (
-        'for p; do wait "$p" || exit 1; done\n'
+    return (
+        "set --\n"
+        + "".join(f'{line} set -- "$@" $!\n' for line in lines)
+        + ('for p; do wait "$p" || exit 1; done\n')
     )
 
 
@@ -85,5 +87,3 @@ class Addons(Step):
         expected = " ".join(pod_range(spec, host) for host in spec.hosts)
         path = "{.items[*].spec.podCIDR}" if len(spec.hosts) > 1 else "{.spec.podCIDR}"
         return f'[ "$({KUBECTL} get node {names} -o jsonpath=\'{path}\')" = "{expected}" ]'
-
-

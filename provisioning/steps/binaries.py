@@ -34,7 +34,7 @@ class Binaries(Step):
     def resources(self, ctx: Context) -> Sequence[Resource]:
         """Workers get what a node needs, control planes the rest as well."""
         spec, folder = ctx.spec, version_folder(ctx.spec)
-        wanted = NODE_PROGRAMS
+        wanted: tuple[str, ...] = NODE_PROGRAMS
         if is_control_plane(spec, ctx.here):
             wanted = CONTROL_PLANE_PROGRAMS + NODE_PROGRAMS
         files = {file.name: file for file in release_files(spec, "binary")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from provisioning import pki
@@ -119,30 +120,38 @@ class Certificates(ConsoleStep):
         for name, subject in AUTHORITIES.items():
             if pair(material, f"ca/{name}") is None:
                 renewed.add(name)
-                yield f"authority {name}", _maker(
-                    material, f"ca/{name}", lambda s=subject: pki.new_authority(s)
+                yield (
+                    f"authority {name}",
+                    _maker(material, f"ca/{name}", partial(pki.new_authority, subject)),
                 )
         for name, authority, leaf in leaves(ctx.spec):
             ca = material.get(f"ca/{authority}.crt", "")
             now = material.get(f"{name}.crt", "")
             if authority in renewed or not pki.leaf_serves(now, leaf, ca):
-                yield f"certificate {name}", _maker(
-                    material,
-                    name,
-                    lambda a=authority, x=leaf: pki.new_leaf(_authority(material, a), x),
+                yield (
+                    f"certificate {name}",
+                    _maker(
+                        material,
+                        name,
+                        partial(_new_leaf, material, authority, leaf),
+                    ),
                 )
         if "service-account.key" not in material:
             yield "key service-account", lambda: _keep_service_account(material)
         if "encryption.key" not in material:
-            yield "key of Secrets at rest", lambda: material.update(
-                {"encryption.key": pki.new_encryption_key()}
+            yield (
+                "key of Secrets at rest",
+                lambda: material.update({"encryption.key": pki.new_encryption_key()}),
             )
         if self._token_needed(ctx):
-            yield "bootstrap token", lambda: material.update(
-                {
-                    "bootstrap.token": pki.new_bootstrap_token(),
-                    "bootstrap.expires": str(int(time.time()) + TOKEN_SECONDS),
-                }
+            yield (
+                "bootstrap token",
+                lambda: material.update(
+                    {
+                        "bootstrap.token": pki.new_bootstrap_token(),
+                        "bootstrap.expires": str(int(time.time()) + TOKEN_SECONDS),
+                    }
+                ),
             )
 
     @staticmethod
@@ -158,6 +167,10 @@ def _authority(material: Material, name: str) -> pki.Pair:
     if found is None:
         raise ValueError(f"the authority {name} is missing")
     return found
+
+
+def _new_leaf(material: Material, authority: str, leaf: pki.Leaf) -> pki.Pair:
+    return pki.new_leaf(_authority(material, authority), leaf)
 
 
 def _maker(material: Material, name: str, make: Callable[[], pki.Pair]) -> Callable[[], None]:

@@ -44,7 +44,7 @@ _NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 @dataclass(frozen=True)
 class Payload:
-    """A packed file that the script may ask for: where it is on the console, and its size in bytes."""
+    """A packed file that the script may ask for: its place on the console, its size in bytes."""
 
     path: Path
     size: int
@@ -67,7 +67,9 @@ def source(*names: str) -> str:
     return "\n".join(x for x in text.splitlines() if x and not x.lstrip().startswith("#")) + "\n"
 
 
-def settle(resources: Iterable[Resource], known: Mapping[str, Resource] | None = None) -> list[Resource]:
+def settle(
+    resources: Iterable[Resource], known: Mapping[str, Resource] | None = None
+) -> list[Resource]:
     """The resources with each Unit told the fingerprints of what it must be restarted for.
 
     known: resources of earlier steps of the same host that restart_on may name
@@ -88,8 +90,9 @@ def settle(resources: Iterable[Resource], known: Mapping[str, Resource] | None =
             if missing:
                 raise ValueError(f"{resource.key} depends on unknown {', '.join(missing)}")
             prints = (by_key[key].fingerprint() for key in resource.restart_on)
-            resource = replace(resource, inputs=digest(*prints))
-        settled.append(resource)
+            settled.append(replace(resource, inputs=digest(*prints)))
+        else:
+            settled.append(resource)
     return settled
 
 

@@ -346,5 +346,3 @@ def _token_command(token: str, expires: str) -> Command:
         f"{KUBECTL} apply -f - <<'EOF'\n{manifest}EOF\n",
         sensitive=(secret,) if secret else (),
     )
-
-

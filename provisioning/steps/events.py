@@ -7,7 +7,14 @@ import binascii
 import json
 from dataclasses import dataclass, field
 
-VERBS = frozenset({"resource", "prior", "want", "failed", "done", "undone"})
+# Each verb with the field that it cannot do without.
+VERBS: dict[str, tuple[str, type]] = {
+    "resource": ("key", str),
+    "prior": ("key", str),
+    "want": ("payload", int),
+    "failed": ("key", str),
+    "done": ("changed", int),
+}
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,11 @@ def read_event(line: str, nonce: str) -> Event | None:
     if not nonce or not line.startswith(nonce + " "):
         return None
     verb, _, text = line[len(nonce) + 1 :].rstrip("\r\n").partition(" ")
-    if verb not in VERBS:
-        return None
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(raw, dict):
+    if verb not in VERBS or not isinstance(raw, dict):
         return None
     data: dict[str, object] = {}
     for name, value in raw.items():
@@ -43,13 +48,8 @@ def read_event(line: str, nonce: str) -> Event | None:
             data[name.removesuffix("_b64")] = _text(value)
         else:
             data[name] = value
-    if verb == "want" and not isinstance(data.get("payload"), int):
-        return None
-    if verb == "done" and not isinstance(data.get("changed"), int):
-        return None
-    if verb in ("resource", "prior", "failed") and not isinstance(data.get("key"), str):
-        return None
-    return Event(verb, data)
+    name, kind = VERBS[verb]
+    return Event(verb, data) if isinstance(data.get(name), kind) else None
 
 
 def _text(value: object) -> str:

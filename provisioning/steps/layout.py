@@ -62,7 +62,7 @@ def pod_range(spec: ClusterSpec, host: HostSpec) -> str:
 
 
 def cgroup_driver(facts: Facts) -> str:
-    """"systemd", or "cgroupfs" in a container, whose systemd does not own the real hierarchy."""
+    """ "systemd", or "cgroupfs" in a container, whose systemd does not own the real hierarchy."""
     return "cgroupfs" if facts.container or facts.init != "systemd" else "systemd"
 
 
@@ -79,7 +79,7 @@ def unit_file(
     wants: str = "network-online.target",
     service: Iterable[str] = ("Type=simple",),
 ) -> str:
-    """A systemd unit that keeps a program running. command: its words, free of blanks, quotes and %."""
+    """A systemd unit that keeps a program running. command: its words, without blanks or quotes."""
     words = list(command)
     for word in words:
         if not word or any(c in word for c in " \t\n\"'%\\$;"):

@@ -87,7 +87,7 @@ def kubelet_flags(ctx: Context) -> list[str]:
 
 
 def proxy_config(ctx: Context) -> str:
-    """KubeProxyConfiguration: iptables, and hands off the kernel's conntrack table in a container."""
+    """KubeProxyConfiguration: iptables; in a container the conntrack table stays as it is."""
     config: dict[str, Any] = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -176,7 +176,10 @@ class Node(Step):
     def _bootstrap(ctx: Context) -> list[Resource]:
         if not needs_bootstrap(ctx, ctx.here):
             return []
-        token, authority = ctx.material.get("bootstrap.token"), ctx.material.get("ca/kubernetes.crt")
+        token, authority = (
+            ctx.material.get("bootstrap.token"),
+            ctx.material.get("ca/kubernetes.crt"),
+        )
         content = None
         if token and authority:
             content = pki.kubeconfig(

@@ -26,7 +26,7 @@ class Payloads:
 
 
 class Resource(ABC):
-    """One thing that should be true on a host. `key` is unique in a cluster's host ("file:/etc/x")."""
+    """One thing that should be true on a host. Its key is unique on a host ("file:/etc/x")."""
 
     @property
     @abstractmethod
@@ -58,14 +58,16 @@ class Resource(ABC):
         """Keys of resources whose change makes this one act again (a unit's config files)."""
         return ()
 
-    # The three verdicts of evaluate(), under this resource's title.
     def ok(self, *detail: str) -> PlanItem:
+        """The plan's line when nothing is to be done."""
         return PlanItem(self.title, Verdict.OK, detail)
 
     def change(self, *detail: str) -> PlanItem:
+        """The plan's line when something will be done; detail: commands or a diff."""
         return PlanItem(self.title, Verdict.CHANGE, detail)
 
     def unknown(self, *detail: str) -> PlanItem:
+        """The plan's line when only the run can tell."""
         return PlanItem(self.title, Verdict.UNKNOWN, detail)
 
 

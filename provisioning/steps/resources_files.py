@@ -48,8 +48,10 @@ class File(Resource):
     def evaluate(self, facts: Facts) -> PlanItem:
         there = facts.paths.get(self.path)
         if self.content is None:
-            return self.change("content is made during the run") if there is None else self.unknown(
-                "content is made during the run"
+            return (
+                self.change("content is made during the run")
+                if there is None
+                else self.unknown("content is made during the run")
             )
         problems = _differences(there, "file", self.mode, self.owner)
         if there is None or there.kind != "file" or there.sha256 != self._sha():
@@ -178,7 +180,8 @@ class Upload(Resource):
         number = payloads.add(self.file)
         return (
             f"fl_upload {shell.path(self.path)} {_mode(self.mode)} {shell.token(self.owner)}"
-            f" {shell.token(self.file.sha256)} {self.file.size:d} {number} {self.file.packed_size:d}"
+            f" {shell.token(self.file.sha256)} {self.file.size:d}"
+            f" {number} {self.file.packed_size:d}"
         )
 
     def fingerprint(self) -> str:
@@ -187,7 +190,7 @@ class Upload(Resource):
 
 @dataclass(frozen=True)
 class Image(Resource):
-    """An image archive of a release in containerd; references: the names that it must be known by."""
+    """An image archive of a release in containerd; references: the names it must be known by."""
 
     file: ReleaseFile
     references: tuple[str, ...] = ()

@@ -70,7 +70,7 @@ class Unit(Resource):
 
 @dataclass(frozen=True)
 class Package(Resource):
-    """A package of the distribution. provides: the path it is wanted for, if any other owner will do."""
+    """A package of the distribution. provides: the path it is wanted for, whoever it comes from."""
 
     name: str
     provides: str = ""
@@ -156,7 +156,9 @@ class Swap(Resource):
     def evaluate(self, facts: Facts) -> PlanItem:
         if not facts.swap:
             return self.ok()
-        return self.change("swapoff -a", f"# in use: {' '.join(facts.swap)}", "comment it in /etc/fstab")
+        return self.change(
+            "swapoff -a", f"# in use: {' '.join(facts.swap)}", "comment it in /etc/fstab"
+        )
 
     def script(self, payloads: Payloads) -> str:
         return "fl_swap"
@@ -187,7 +189,7 @@ class Hostname(Resource):
 
 @dataclass(frozen=True)
 class HostsEntries(Resource):
-    """The cluster's own lines in /etc/hosts: (address, name) pairs. Other lines stay as they are."""
+    """The cluster's own lines in /etc/hosts, (address, name) pairs; other lines stay."""
 
     entries: tuple[tuple[str, str], ...]
     cluster: int
@@ -208,7 +210,9 @@ class HostsEntries(Resource):
 
     def evaluate(self, facts: Facts) -> PlanItem:
         mine = tuple(line for line in facts.hosts if line.endswith(f"# flotilla:{self.cluster}"))
-        return self.ok() if mine == self._lines() else self.change(*(f"+{x}" for x in self._lines()))
+        return (
+            self.ok() if mine == self._lines() else self.change(*(f"+{x}" for x in self._lines()))
+        )
 
     def script(self, payloads: Payloads) -> str:
         return f"fl_hosts {shell.quote(chr(10).join(self._lines()))}"
@@ -255,7 +259,7 @@ class Wait(Resource):
 
 @dataclass(frozen=True)
 class Probe(Resource):
-    """A test that leaves everything as it was; its last output lines are the finding when it fails."""
+    """A test that leaves everything as it was; its last lines are the finding when it fails."""
 
     name: str
     about: str
@@ -276,4 +280,5 @@ class Probe(Resource):
         return self.ok(self.explains or "is tested in every run and changes nothing")
 
     def script(self, payloads: Payloads) -> str:
-        return f"fl_probe {shell.quote(self.expected)} {shell.token(self.hint)} {shell.quote(self.run)}"
+        hint = shell.token(self.hint)
+        return f"fl_probe {shell.quote(self.expected)} {hint} {shell.quote(self.run)}"

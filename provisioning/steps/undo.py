@@ -18,7 +18,19 @@ from provisioning.steps.compile import CompiledScript, assemble, source
 from provisioning.steps.resources import Probe, Resource
 
 _KINDS = frozenset(
-    {"file", "link", "dir", "tree", "unit", "package", "sysctl", "module", "swap", "hostname", "hosts"}
+    {
+        "file",
+        "link",
+        "dir",
+        "tree",
+        "unit",
+        "package",
+        "sysctl",
+        "module",
+        "swap",
+        "hostname",
+        "hosts",
+    }
 )
 _TOKEN = re.compile(r"[A-Za-z0-9:/._@+=,%-]+")
 

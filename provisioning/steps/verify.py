@@ -83,7 +83,8 @@ while [ -n "$left" ]; do
   for p in $left; do
     a=$({KUBECTL} get --raw "/api/v1/namespaces/default/pods/$p:{PORT}/proxy/" 2>/dev/null)
     if [ "$a" = {ANSWER} ]; then
-      echo "$p on $({KUBECTL} -n default get pod "$p" -o jsonpath='{{.spec.nodeName}} at {{.status.podIP}}') answers"
+      at='{{.spec.nodeName}} at {{.status.podIP}}'
+      echo "$p on $({KUBECTL} -n default get pod "$p" -o jsonpath="$at") answers"
     else again="$again $p"; fi
   done
   left=$again
