@@ -79,7 +79,7 @@ def _statuses() -> list[dict[str, Any]]:
     found = dict(Cluster.objects.order_by().values_list("status").annotate(Count("pk")))
     labels = dict(ClusterStatus.choices)
     return [
-        {"status": status, "label": labels[status], "count": found[status]}
+        {"status": status, "label": f"{found[status]} {labels[status]}"}
         for status in ClusterStatus.values
         if status in found
     ]

@@ -90,9 +90,7 @@ def page_of(task: Task, steps: Sequence[TaskStep], hosts: Iterable[Host]) -> Tas
     known = {host.name: host for host in hosts}
     columns = _columns(steps)
     phases = _phases(task, steps, columns)
-    running = [s for s in steps if s.status == StepStatus.RUNNING]
-    failed = [s for s in steps if s.status == StepStatus.FAILED]
-    current = (running or failed or [None])[0]
+    current = next((s for s in steps if s.status == StepStatus.RUNNING), None)
     return TaskPage(
         phases=phases,
         hosts=columns,
@@ -160,8 +158,9 @@ def _task_progress(
 
 
 def _columns(steps: Iterable[TaskStep]) -> tuple[str, ...]:
-    names = dict.fromkeys(s.host_name for s in steps)
-    return tuple(sorted(names, key=lambda name: (name != "", list(names).index(name))))
+    """Hosts in the order of their first step; the console last."""
+    names = list(dict.fromkeys(s.host_name for s in steps))
+    return tuple(sorted(names, key=lambda name: name == ""))
 
 
 def _phases(
