@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -103,11 +102,14 @@ def host_problem(host: Host) -> Problem | None:
 
 
 def networks_of(host: Host) -> list[str]:
-    """The networks that a host is in: its own address, and what its interfaces have."""
+    """The networks that a host is in: its own address, and what its interfaces have.
+
+    The bridge of pods is none: it lies in the pod network by its nature.
+    """
     facts = facts_of(host)
     found = [host.address]
     for address in facts.addresses if facts else ():
-        if not ipaddress.ip_address(address.address).is_loopback:
+        if address.interface not in ("lo", "cni0"):
             found.append(f"{address.address}/{address.prefix}")
     return found
 

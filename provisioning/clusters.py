@@ -35,8 +35,6 @@ from provisioning.spec import ClusterSpec
 from provisioning.steps.base import Problem
 
 CREATE = {"lightweight": "create_lightweight"}
-# A name that no host of a plan can have stands for the cluster that is not there yet.
-NETWORK_FIELDS = ("pod_cidr", "service_cidr")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,13 @@ def preview(request: ClusterRequest) -> Preview:
     problems += _fresh(problems, recipe.preflight(spec, facts))
     if problems:
         return Preview(problems, None)
-    return Preview([], plan_view(recipe, spec, facts, {}))
+    try:
+        return Preview([], plan_view(recipe, spec, facts, {}))
+    except ValueError as error:
+        # A recipe says in its own words what it misses in a release.
+        what = _("No cluster can be made with this release: %(why)s.") % {"why": error}
+        mend = _("Choose another release, or add this one again.")
+        return Preview([Problem("release_unusable", what, mend, field="release")], None)
 
 
 def create_cluster(
@@ -100,8 +104,9 @@ def repair_plan(cluster: Cluster) -> Preview:
         known = facts_of(host)
         if known is not None:
             facts[host.pk] = known
-    material = dict(ClusterMaterial(cluster))
-    return Preview([], plan_view(RECIPES["repair"], spec, facts, material))
+    recipe = RECIPES["repair"]
+    problems = recipe.preflight(spec, facts)
+    return Preview(problems, plan_view(recipe, spec, facts, dict(ClusterMaterial(cluster))))
 
 
 def repair_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None = None) -> Task:
@@ -155,14 +160,11 @@ def running_task(cluster: Cluster) -> Task | None:
 
 
 def _spec(request: ClusterRequest, problems: list[Problem]) -> ClusterSpec | None:
-    """The spec to plan with; None while what is missing would only cause problems of its own."""
-    blocking = {p.field for p in problems if p.field in ("release", "profile", "control_plane")}
-    if blocking or request.release is None or not request.control_plane:
-        return None
-    if any(p.host for p in problems) or any(p.field in NETWORK_FIELDS for p in problems):
+    """The spec to look at; None without a usable release and a type that is there."""
+    if request.release is None or any(p.field in ("release", "profile") for p in problems):
         return None
     return new_spec(
-        name=request.name or "cluster",
+        name=request.name,
         profile=request.profile,
         release=release_spec(request.release),
         control_plane=request.control_plane,
@@ -174,9 +176,10 @@ def _spec(request: ClusterRequest, problems: list[Problem]) -> ClusterSpec | Non
 
 
 def _fresh(known: list[Problem], more: list[Problem]) -> list[Problem]:
-    """Those of `more` that say something that `known` does not."""
-    said = {(p.host, p.field, p.code) for p in known}
-    return [p for p in more if (p.host, p.field, p.code) not in said]
+    """Those of `more` that are about another field or host than what is known already."""
+    hosts = {p.host for p in known if p.host}
+    fields = {p.field for p in known if not p.host}
+    return [p for p in more if p.host not in hosts and p.field not in fields]
 
 
 def _cluster_row(request: ClusterRequest) -> Cluster:

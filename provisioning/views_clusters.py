@@ -71,7 +71,7 @@ def create(request: HttpRequest) -> HttpResponse:
 def repair(request: HttpRequest, pk: int) -> HttpResponse:
     """The plan of a repair, and its launch."""
     cluster = _ours(pk)
-    plan, problems = None, []
+    plan, problems, warnings = None, [], []
     if request.method == "POST":
         try:
             task = clusters.repair_cluster(cluster, _user(request), request)
@@ -81,10 +81,11 @@ def repair(request: HttpRequest, pk: int) -> HttpResponse:
         except ReleaseError as error:
             problems = [f"{error} {error.hint}"]
     try:
-        plan = clusters.repair_plan(cluster).plan
+        found = clusters.repair_plan(cluster)
+        plan, warnings = found.plan, [f"{p.what} {p.mend}" for p in found.problems]
     except ReleaseError as error:
         problems = problems or [f"{error} {error.hint}"]
-    context = {"cluster": cluster, "plan": plan, "problems": problems}
+    context = {"cluster": cluster, "plan": plan, "problems": problems, "warnings": warnings}
     return render(request, "clusters/repair.html", context)
 
 
