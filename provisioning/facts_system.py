@@ -233,9 +233,9 @@ class Packages(FactClass):
     name = "packages"
     wanted = (
         "containerd containerd.io docker.io docker-ce docker-engine runc cri-o"
-        " containernetworking-plugins kubernetes-cni etcd etcd-server etcd-client haproxy "
-        " keepalived iptables nftables conntrack conntrack-tools socat ethtool ipset kubeadm kubelet kubectl"
-        " systemd chrony systemd-timesyncd ntp"
+        " containernetworking-plugins kubernetes-cni etcd etcd-server etcd-client haproxy"
+        " keepalived iptables nftables conntrack conntrack-tools socat ethtool ipset kubeadm"
+        " kubelet kubectl systemd chrony systemd-timesyncd ntp"
     )
     snippet = (
         "if command -v dpkg-query >/dev/null; then\n"

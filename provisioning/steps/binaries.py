@@ -8,12 +8,11 @@ from provisioning.spec import ReleaseFile
 from provisioning.steps.base import Context, Step
 from provisioning.steps.layout import (
     BIN,
-    PROGRAMS,
     is_control_plane,
     release_files,
     version_folder,
 )
-from provisioning.steps.resources import Directory, Image, Link, Resource, Upload
+from provisioning.steps.resources import Image, Link, Resource, Upload
 
 NODE_PROGRAMS = ("kubelet", "kube-proxy")
 CONTROL_PLANE_PROGRAMS = (
@@ -42,7 +41,6 @@ class Binaries(Step):
         if missing:
             raise ValueError(f"the release has no {', '.join(missing)}")
         found: list[Resource] = [
-            Directory(PROGRAMS, 0o755, owns=True),
             *(Upload(files[name], f"{folder}/{name}") for name in wanted),
         ]
         if is_control_plane(spec, ctx.here):
@@ -52,7 +50,6 @@ class Binaries(Step):
             found.append(Link("/usr/local/bin/kubectl", f"{BIN}/kubectl"))
         plugins = release_files(spec, "cni")
         if plugins:
-            found.append(Directory("/opt/cni", 0o755, owns=True))
             found += [Upload(f, f"/opt/cni/bin/{f.name}") for f in plugins]
         found += [Image(f, self._references(ctx, f)) for f in release_files(spec, "image")]
         return found

@@ -22,7 +22,7 @@ from provisioning.steps.layout import (
     unit_file,
 )
 from provisioning.steps.objects import first_objects
-from provisioning.steps.resources import Command, Directory, File, Resource, Unit, Wait, digest
+from provisioning.steps.resources import Command, File, Resource, Unit, Wait, digest
 
 LOCAL_API = f"https://127.0.0.1:{API_PORT}"
 CIPHERS = (  # CIS 1.2.29: forward secrecy and authenticated encryption only
@@ -211,7 +211,7 @@ class ControlPlane(Step):
         units = self._units(ctx)
         restarts = tuple(file.key for file in files)
         release = ctx.spec.release.version
-        found: list[Resource] = [Directory("/var/log/kubernetes", 0o700, owns=True), *files]
+        found: list[Resource] = [*files]
         found += units.values()
         found += [
             Unit(

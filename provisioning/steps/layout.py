@@ -21,7 +21,8 @@ UNITS = "/etc/systemd/system"
 KUBELET = "/var/lib/kubelet"
 KUBELET_CERTIFICATE = f"{KUBELET}/pki/kubelet-client-current.pem"
 CNI_CONFIG = "/etc/cni/net.d"
-KUBECTL = f"{BIN}/kubectl --kubeconfig={ADMIN}"
+# A cache of its own: the default is in root's home, where it would stay behind.
+KUBECTL = f"{BIN}/kubectl --kubeconfig={ADMIN} --cache-dir=/run/kubernetes/kubectl"
 API_PORT = 6443
 NODE_PREFIX = 24  # bits of a node's pod range unless the option "node_prefix" says otherwise
 

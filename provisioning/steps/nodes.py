@@ -23,7 +23,7 @@ from provisioning.steps.layout import (
     service_address,
     unit_file,
 )
-from provisioning.steps.resources import Directory, File, Resource, Unit, Wait
+from provisioning.steps.resources import File, Resource, Unit, Wait
 
 BOOTSTRAP = f"{KUBERNETES}/bootstrap-kubelet.conf"
 
@@ -149,13 +149,7 @@ class Node(Step):
                 ),
             ),
         ]
-        folders: list[Resource] = [
-            Directory(KUBELET, None, owns=True),
-            Directory("/var/log/pods", None, owns=True),
-            Directory("/var/log/containers", None, owns=True),
-        ]
         return [
-            *folders,
             *kubelet,
             *proxy,
             *self._bootstrap(ctx),

@@ -28,6 +28,7 @@ fl_fail() {
   fl_b64 "$(printf '%s' "$3" | tail -c 6000)"
   fl_say failed
   fl_emit failed "{\"key\":\"$FL_KEY\",\"hint_code\":\"$1\",\"expected_b64\":\"$fl_e\",\"found_b64\":\"$FL_R\"}"
+  fl_tidy
   exit 1
 }
 
@@ -52,12 +53,15 @@ fl_start() {
   :
 }
 
-fl_done() {
-  # A script that only looked leaves no state folder behind.
+# A script that only looked leaves no state folder behind.
+fl_tidy() {
   if [ ! -e "$FL_STATE/undo.log" ] && [ ! -e "$FL_STATE/marks" ]; then
     rm -rf "${FL_STATE:?}"
     rmdir "$FL_BASE" 2>/dev/null
   fi
+}
+fl_done() {
+  fl_tidy
   fl_emit done "{\"changed\":$FL_COUNT}"
 }
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from provisioning.steps.base import Context, Step
-from provisioning.steps.layout import KUBERNETES, facts_here
+from provisioning.steps.etcd import DATA
+from provisioning.steps.layout import (
+    KUBELET,
+    KUBERNETES,
+    PROGRAMS,
+    facts_here,
+    is_control_plane,
+    release_files,
+)
 from provisioning.steps.resources import (
     Directory,
     File,
@@ -36,6 +44,14 @@ KERNEL_SYSCTLS = {
     "fs.inotify.max_user_instances": "8192",
     "fs.inotify.max_user_watches": "524288",
 }
+# Folders that programs fill, with whatever mode they like.
+OWNED = (
+    "/var/lib/containerd",
+    "/var/lib/cni",
+    KUBELET,
+    "/var/log/pods",
+    "/var/log/containers",
+)
 TIME_UNITS = ("chrony.service", "chronyd.service", "ntp.service", "systemd-timesyncd.service")
 
 
@@ -54,8 +70,7 @@ class Prepare(Step):
         if not facts.container:
             settings.update(KERNEL_SYSCTLS)
         found: list[Resource] = [
-            # The marker folder of the whole installation: what is inside goes with the cluster.
-            Directory(KUBERNETES, 0o755, owns=True),
+            *self._folders(ctx),
             Hostname(ctx.here.name),
             HostsEntries(tuple((h.address, h.name) for h in ctx.spec.hosts), ctx.spec.id),
             File("/etc/modules-load.d/kubernetes.conf", "".join(f"{m}\n" for m in modules)),
@@ -72,6 +87,24 @@ class Prepare(Step):
             found.append(Swap())
         found += self._clock(ctx)
         return found
+
+    @staticmethod
+    def _folders(ctx: Context) -> list[Directory]:
+        """What is inside these goes with the cluster. Claimed before any program starts, because
+        containerd, kubelet and controller manager make some of them by themselves."""
+        control_plane = is_control_plane(ctx.spec, ctx.here)
+        folders = [
+            Directory(KUBERNETES, 0o755, owns=True),
+            Directory(PROGRAMS, 0o755, owns=True),
+            Directory("/etc/cni", 0o755, owns=True),
+            *(Directory(path, None, owns=True) for path in OWNED),
+        ]
+        if release_files(ctx.spec, "cni"):
+            folders.append(Directory("/opt/cni", 0o755, owns=True))
+        if control_plane:
+            folders.append(Directory("/var/log/kubernetes", 0o700, owns=True))
+            folders.append(Directory(DATA, 0o700, owns=True))
+        return folders
 
     @staticmethod
     def _clock(ctx: Context) -> list[Resource]:

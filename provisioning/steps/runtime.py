@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from provisioning.spec import ClusterSpec
 from provisioning.steps.base import Context, Step
 from provisioning.steps.layout import CNI_CONFIG, cgroup_driver, facts_here, release_files
-from provisioning.steps.resources import Directory, File, Package, Resource, Unit
+from provisioning.steps.resources import File, Package, Resource, Unit
 
 CONFIG = "/etc/containerd/config.toml"
 
@@ -62,10 +62,6 @@ class Runtime(Step):
     def resources(self, ctx: Context) -> Sequence[Resource]:
         """Packages where they are missing, containerd's configuration, its unit."""
         found: list[Resource] = [
-            # containerd makes these as it starts, so what was there is noted before.
-            Directory("/var/lib/containerd", None, owns=True),
-            Directory("/etc/cni", 0o755, owns=True),
-            Directory("/var/lib/cni", None, owns=True),
             Package("containerd", "/usr/bin/containerd"),
             Package("iptables", "/usr/sbin/iptables"),
             Package("conntrack", "/usr/sbin/conntrack"),

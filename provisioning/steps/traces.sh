@@ -13,7 +13,7 @@ for c in /proc/[0-9]*/comm; do
     containerd-shim*) tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -e '-namespace k8s.io' && echo "process $n ($p)" ;;
   esac
 done 2>/dev/null
-for d in /etc/kubernetes /opt/kubernetes /opt/cni /var/lib/kube-proxy /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/pods /var/lib/etcd/member /var/lib/rancher /etc/rancher /run/flannel /var/lib/calico /var/log/pods /var/log/containers /var/log/kubernetes; do
+for d in /etc/kubernetes /opt/kubernetes /opt/cni /var/lib/kube-proxy /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/pods /var/lib/etcd/member /var/lib/rancher /etc/rancher /run/flannel /run/kubernetes/kubectl /var/lib/calico /var/log/pods /var/log/containers /var/log/kubernetes; do
   [ -e "$d" ] && echo "path $d"
 done
 for d in /etc/cni/net.d /var/lib/cni; do [ -n "$(ls -A "$d" 2>/dev/null)" ] && echo "path $d"; done

@@ -129,7 +129,7 @@ fl_runtime_remains() {
     umount "$fl_x" 2>/dev/null || umount -l "$fl_x" 2>/dev/null || fl_left "mount $fl_x"
   done
   rm -f /run/netns/cni-* 2>/dev/null
-  rm -rf /run/containerd/io.containerd.runtime.v2.task/k8s.io /run/containerd/runc/k8s.io /run/flannel
+  rm -rf /run/containerd/io.containerd.runtime.v2.task/k8s.io /run/containerd/runc/k8s.io /run/flannel /run/kubernetes
   [ -z "$fl_mounts" ] || fl_undone
 }
 
