@@ -191,7 +191,7 @@ STATIC_ROOT = env.path("FLOTILLA_STATIC_ROOT", BASE_DIR / "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "console.ui.storage.HashedStorage"},
 }
 
 REST_FRAMEWORK = {
