@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
-from django.utils.functional import _StrPromise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -29,7 +28,7 @@ ACCESS = ("credential", "username", "jump", "sudo_password", "first_password")
 class PasswordField(forms.CharField):
     """A password as typed: blanks count, and it is never sent back to the browser."""
 
-    def __init__(self, *, label: str | _StrPromise, help_text: str | _StrPromise = "") -> None:
+    def __init__(self, *, label: Any, help_text: Any = "") -> None:
         super().__init__(
             label=label,
             help_text=help_text,
