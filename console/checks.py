@@ -75,7 +75,7 @@ def session_times(app_configs: Apps, **_kwargs: Any) -> Messages:
 
 @checks.register(checks.Tags.security)
 def mirror(app_configs: Apps, **_kwargs: Any) -> Messages:
-    """E005 a mirror that is no web address, W007 one without TLS."""
+    """E005 a mirror that is no web address, W005 one without TLS."""
     parts = urlsplit(settings.RELEASE_MIRROR)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         hint = "Give an address such as https://mirror.example/kubernetes."
@@ -94,7 +94,7 @@ def mirror(app_configs: Apps, **_kwargs: Any) -> Messages:
 
 @checks.register(checks.Tags.security, deploy=True)
 def reached_by_others(app_configs: Apps, **_kwargs: Any) -> Messages:
-    """E006 DEBUG, E009 no TLS, and W010 any host name, where others reach the console."""
+    """E006 DEBUG, E007 no TLS, and W008 any host name, where others reach the console."""
     names = [name for name in settings.ALLOWED_HOSTS if not _is_local(name)]
     if not names:
         return []

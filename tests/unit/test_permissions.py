@@ -93,8 +93,8 @@ def ask(route: Route, user: User | None, address: str):
         client = signed_in(user) if user else Client()
     client.raise_request_exception = False
     response = getattr(client, route.method.lower())(address)
-    if getattr(response, "streaming", False):
-        response.close()
+    if response.streaming:
+        list(response)  # read to its end, as a browser does; that also closes it
     return response
 
 
@@ -125,7 +125,8 @@ def check(route: Route, role: str, user: User | None, address: str, *, exists: b
         and (code == 404) <= (not exists or "<path:rest>" in route.path),
     }[wanted]
     if wanted == "open" and right and not exists and route.permission != PUBLIC:
-        right = code in (404, 405)
+        # An API body that is no good may be refused before the row is looked for.
+        right = code in (404, 405) or (code == 400 and route.is_api)
         wanted = "open, and 404 for what is not there"
     where = address if exists else f"{address} (deleted)"
     return "" if right else f"{role}: {route.method} {where} must be {wanted}, was {code}"
