@@ -79,6 +79,20 @@ def open_log(path: Path) -> int:
     return os.open(path, flags, 0o600)
 
 
+def last_words(log: Path | None) -> str:
+    """The last line of a log file and where it is, for the message that its process has ended."""
+    if log is None:
+        return ""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4000))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return f"; see {log}"
+    last = next((line for line in reversed(lines) if line.strip()), "nothing")
+    return f"; it last said {last.strip()[:300]!r}, see {log}"
+
+
 class _Child:
     """One program: its process now, and when it may be started again."""
 
@@ -206,9 +220,9 @@ class Supervisor:
             if code is not None:
                 how = f"signal {-code}" if code < 0 else f"exit code {code}"
                 wait = child.due - time.monotonic()
-                where = f"; see {child.program.log}" if child.program.log else ""
                 self.out(
-                    f"{child.program.name} ended ({how}) and starts again in {wait:.1f} s{where}"
+                    f"{child.program.name} ended ({how}) and starts again in {wait:.1f} s"
+                    f"{last_words(child.program.log)}"
                 )
             if child.process is None and time.monotonic() >= child.due:
                 child.start(self.environment, self.folder, self.out)
