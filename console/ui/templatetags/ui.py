@@ -94,7 +94,8 @@ def again(context: Context, name: str) -> str:
     # An included template has a render context of its own on top of the page's.
     for state in reversed(context.render_context.dicts):
         if BLOCK_CONTEXT_KEY in state:
-            block = state[BLOCK_CONTEXT_KEY].get_block(name)
+            blocks: Any = state[BLOCK_CONTEXT_KEY]
+            block = blocks.get_block(name)
             return block.render(context) if block else SafeString("")
     return SafeString("")
 
