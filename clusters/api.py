@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from clusters.filters import ClusterFilter
 from clusters.models import Cluster, Node
 from clusters.tables import clusters_with_nodes
+from console.ui.api import CursorPage
 
 
 class ClusterSerializer(serializers.ModelSerializer[Cluster]):
@@ -66,5 +67,7 @@ class ClusterReadViewSet(
     def nodes(self, request: Request, pk: str | None = None) -> Response:
         """The cluster's nodes as they were last seen, page by page."""
         rows = Node.objects.filter(cluster=self.get_object())
-        page = self.paginate_queryset(rows)
-        return self.get_paginated_response(NodeSerializer(page, many=True).data)
+        # The paginator is asked itself: the view's own method is typed for clusters.
+        paginator = CursorPage()
+        page = paginator.paginate_queryset(rows, request, self) or []
+        return paginator.get_paginated_response(NodeSerializer(page, many=True).data)

@@ -18,7 +18,7 @@ class ClusterFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(
         method="search",
         label=_("Search"),
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, version, address")}),
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, version…")}),
     )
     status = django_filters.ChoiceFilter(choices=ClusterStatus.choices, empty_label=_("Any"))
     profile = django_filters.ChoiceFilter(choices=TYPES, label=_("Type"), empty_label=_("Any"))

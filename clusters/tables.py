@@ -1,4 +1,4 @@
-"""Rows of lists: clusters with the figures of their nodes, nodes with their resources as numbers."""
+"""Rows of lists: clusters with figures of their nodes, nodes with their resources as numbers."""
 
 from __future__ import annotations
 

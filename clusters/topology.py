@@ -39,6 +39,4 @@ def topology(cluster: Cluster) -> Topology:
             role = "control_plane"
         state = "ready" if node.ready else "not_ready"
         boxes[role][node.name] = Machine(node.name, node.address, state, node.version)
-    return Topology(
-        tuple(boxes["control_plane"].values()), tuple(boxes["workers"].values())
-    )
+    return Topology(tuple(boxes["control_plane"].values()), tuple(boxes["workers"].values()))

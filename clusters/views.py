@@ -80,7 +80,8 @@ def _live(request: HttpRequest, page: str, part: str, context: dict[str, Any]) -
     known = request.GET.get("live", "")
     query = request.GET.copy()
     query.pop("live", None)
-    request.GET = query  # the poll's own parameter is in no link and no filter
+    # The poll's own parameter is in no link and no filter.
+    request.GET = query  # type: ignore[assignment]
     html = render_to_string(part, context, request)
     stamp = hashlib.sha256(_TIME.sub(r"\1", html).encode()).hexdigest()[:16]
     query["live"] = stamp

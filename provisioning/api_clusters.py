@@ -46,7 +46,7 @@ class HostsField(serializers.ListField):
         words = [str(word) for word in super().to_internal_value(data)]
         found = Host.objects.select_related("cluster")
         by_name = {host.name: host for host in found.filter(name__in=words)}
-        numbers = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 19]
+        numbers = [int(word) for word in words if _is_number(word)]
         by_id = {str(host.pk): host for host in found.filter(pk__in=numbers)}
         # A host may have a name of digits: the name counts first.
         hosts = [by_name.get(word) or by_id.get(word) for word in words]
@@ -244,7 +244,7 @@ def _text(problem: Problem) -> str:
 
 def _release(word: str, hosts: Iterable[Host]) -> Release | None:
     """A release by number, or by version and the architecture of the hosts."""
-    if word.isascii() and word.isdigit() and len(word) < 19:
+    if _is_number(word):
         return Release.objects.filter(pk=int(word)).first()
     version = word if word.startswith("v") else f"v{word}"
     found = Release.objects.filter(version=version)
@@ -252,6 +252,11 @@ def _release(word: str, hosts: Iterable[Host]) -> Release | None:
     if archs:
         found = found.filter(arch=archs[0]) if found.filter(arch=archs[0]).exists() else found
     return found.filter(state=ReleaseState.READY).first() or found.first()
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word can be a row's number; more digits would not fit into the database."""
+    return word.isascii() and word.isdigit() and len(word) < 19
 
 
 def _flag(request: Request, name: str) -> bool:

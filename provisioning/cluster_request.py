@@ -54,7 +54,7 @@ class ClusterRequest:
 
 
 def problems_of(request: ClusterRequest) -> list[Problem]:
-    """What rows alone can tell: name, type, release, hosts, networks. Facts are preflight's part."""
+    """What rows alone can tell; what facts tell is the preflight's part."""
     problems = _name_problems(request.name)
     problems += _profile_problems(request)
     problems += _release_problems(request.release)

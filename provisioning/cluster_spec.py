@@ -44,7 +44,7 @@ def spec_of(cluster: Cluster) -> ClusterSpec:
     )
 
 
-def new_spec(  # noqa: PLR0913 (one argument for each thing that a person chooses)
+def new_spec(
     *,
     name: str,
     profile: str,

@@ -31,6 +31,7 @@ from provisioning.models_hosts import ClusterRole
 from provisioning.operations import Refused
 from provisioning.recipes.registry import RECIPES
 from provisioning.releases import release_spec
+from provisioning.releases_layout import ReleaseError
 from provisioning.spec import ClusterSpec
 from provisioning.steps.base import Problem
 
@@ -48,7 +49,11 @@ class Preview:
 def preview(request: ClusterRequest) -> Preview:
     """Everything that speaks against a request, and its plan; changes nothing."""
     problems = problems_of(request)
-    spec = _spec(request, problems)
+    try:
+        spec = _spec(request, problems)
+    except ReleaseError as error:  # its files went away just now
+        spec = None
+        problems.append(Problem("release_incomplete", str(error), error.hint, field="release"))
     if spec is None:
         return Preview(problems, None)
     recipe = RECIPES[CREATE[request.profile]]
@@ -131,7 +136,7 @@ def repair_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None
 
 
 def delete_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None = None) -> Task:
-    """Launch the task that puts the hosts back and forgets the cluster. Raises Refused when busy."""
+    """Launch the task that puts the hosts back. Raises Refused when the cluster is busy."""
     with transaction.atomic():
         cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
         _refuse_unless_ours(cluster)
@@ -183,7 +188,7 @@ def _fresh(known: list[Problem], more: list[Problem]) -> list[Problem]:
 
 
 def _cluster_row(request: ClusterRequest) -> Cluster:
-    assert request.release is not None  # noqa: S101 (preview refuses a request without one)
+    assert request.release is not None, "preview refuses a request without a release"
     options: dict[str, Any] = {
         **request.options,
         "arch": request.release.arch or DEFAULT_ARCH,

@@ -30,7 +30,10 @@ ROLES = [
 # What is chosen in the table of hosts has no field of its own.
 PLACEMENT = ("control_plane", "workers", "hosts")
 PLUGINS = [
-    (ROUTED, _("Routed: bridge and routes, no images needed. One layer-2 network; no NetworkPolicy.")),
+    (
+        ROUTED,
+        _("Routed: bridge and routes in one layer-2 network. No images, no NetworkPolicy."),
+    ),
     (MANIFEST, _("A manifest of your own, such as Calico, Cilium or kube-router.")),
 ]
 
@@ -101,7 +104,7 @@ class ClusterForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._hosts = list(hosts)
         releases = self.fields["release"]
-        assert isinstance(releases, forms.ModelChoiceField)  # noqa: S101 (for the type)
+        assert isinstance(releases, forms.ModelChoiceField)
         releases.queryset = Release.objects.filter(state=ReleaseState.READY).order_by("-created")
         for name in ("name", "pod_cidr", "service_cidr"):
             self.fields[name].widget.attrs.update(autocomplete="off", spellcheck="false")

@@ -104,5 +104,7 @@ def _authority(cluster: Cluster) -> pki.Pair:
                 )
             ]
         )
-    rows = {row.name: row.value for row in ClusterSecret.objects.filter(cluster=cluster, name__in=_CA)}
+    rows = {
+        row.name: row.value for row in ClusterSecret.objects.filter(cluster=cluster, name__in=_CA)
+    }
     return pki.Pair(rows[_CA[0]], rows[_CA[1]])

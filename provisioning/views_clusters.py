@@ -160,4 +160,3 @@ def _ours(pk: int) -> Cluster:
 
 def _user(request: HttpRequest) -> User:
     return cast(User, request.user)
-

@@ -52,9 +52,7 @@ def test_the_plan_is_what_the_task_lays_out(wanted, admin):
         for step in phase.steps
         for h in step.hosts
     ]
-    laid_out = list(
-        task.steps.exclude(phase="preflight").values_list("phase", "step", "host_id")
-    )
+    laid_out = list(task.steps.exclude(phase="preflight").values_list("phase", "step", "host_id"))
     assert laid_out == planned
 
 
@@ -81,7 +79,8 @@ def test_creating_reserves_the_hosts_and_launches_a_task(wanted, admin):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Edge", "edge_1", "-edge", "edge-", "a" * 64, "e dge", "edge.one", "ëdge", "edge\n"]
+    "name",
+    ["", "Edge", "edge_1", "-edge", "edge-", "a" * 64, "e dge", "edge.one", "ëdge", "edge\n"],
 )
 def test_names_that_are_no_dns_labels(wanted, name):
     assert problems(replace(wanted, name=name)) == {("name", "name_invalid")}
@@ -169,7 +168,9 @@ def test_overlapping_networks(wanted):
 
 
 @pytest.mark.parametrize(
-    "manifest", ["", "   ", "just text", "x" * (1024 * 1024 + 1)], ids=["none", "blank", "text", "big"]
+    "manifest",
+    ["", "   ", "just text", "x" * (1024 * 1024 + 1)],
+    ids=["none", "blank", "text", "big"],
 )
 def test_manifests_that_are_none(wanted, manifest):
     asked = replace(wanted, network="manifest", network_manifest=manifest)
@@ -238,9 +239,7 @@ def test_two_people_take_the_same_host_at_once(admin):
 @pytest.mark.django_db(transaction=True)
 def test_two_people_take_the_same_name_at_once(admin):
     bundle = release()
-    asked = [
-        ClusterRequest("same", "lightweight", bundle, (host(n),), ()) for n in (1, 2)
-    ]
+    asked = [ClusterRequest("same", "lightweight", bundle, (host(n),), ()) for n in (1, 2)]
     barrier = threading.Barrier(2)
     made, refused = [], []
 

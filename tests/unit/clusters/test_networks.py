@@ -21,7 +21,16 @@ def test_the_defaults_are_fine():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10.244.0.0", "10.244.0.0/33", "nonsense", "fd00::/48", "10.244.0/16", "1.2.3.4.5/8", "/16"],
+    [
+        "",
+        "10.244.0.0",
+        "10.244.0.0/33",
+        "nonsense",
+        "fd00::/48",
+        "10.244.0/16",
+        "1.2.3.4.5/8",
+        "/16",
+    ],
 )
 def test_what_is_no_network_is_named(text):
     assert codes(pod=text) == [("pod_cidr", "network_unreadable")]
@@ -36,7 +45,10 @@ def test_host_bits_are_named_with_the_network_that_is_meant():
 
 @pytest.mark.parametrize(
     ("pod", "service", "field"),
-    [("10.0.0.0/8", "10.96.0.0/16", "service_cidr"), ("10.96.0.0/20", "10.96.0.0/16", "service_cidr")],
+    [
+        ("10.0.0.0/8", "10.96.0.0/16", "service_cidr"),
+        ("10.96.0.0/20", "10.96.0.0/16", "service_cidr"),
+    ],
 )
 def test_pod_and_service_network_must_not_overlap(pod, service, field):
     assert (field, "networks_overlap") in codes(pod, service)
