@@ -8,7 +8,7 @@ class ProvisioningConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the operations and this app's tabs on a cluster's page."""
-        from provisioning import operation_clusters, operation_hosts  # noqa: F401
+        from provisioning import operation_clusters, operation_hosts, operation_releases  # noqa: F401
         from provisioning import cluster_pages
 
         cluster_pages.register()

@@ -133,9 +133,7 @@ def test_a_key_is_trusted_by_its_fingerprint(operator_api, host_keys):
 
 
 def test_a_changed_key_wants_the_name_as_well(operator_api, host_keys):
-    host = HostFactory(
-        host_key=host_keys[0], offered_key=host_keys[1], state=HostState.KEY_CHANGED
-    )
+    host = HostFactory(host_key=host_keys[0], offered_key=host_keys[1], state=HostState.KEY_CHANGED)
     body = {"fingerprint": fingerprint(host_keys[1])}
     assert operator_api.post(f"{URL}{host.pk}/trust/", body, format="json").status_code == 409
     body["confirm_name"] = host.name

@@ -28,7 +28,9 @@ def add(client, **changes):
 
 
 def errors(response) -> dict[str, list[str]]:
-    return {name: [str(e) for e in found] for name, found in response.context["form"].errors.items()}
+    return {
+        name: [str(e) for e in found] for name, found in response.context["form"].errors.items()
+    }
 
 
 # -- adding -------------------------------------------------------------------------------
@@ -178,7 +180,14 @@ def test_the_list_shows_state_facts_and_cluster(auditor_client):
     )
     HostFactory(name="node-2", state=HostState.UNREACHABLE, state_reason="no route", facts={})
     page = auditor_client.get(url("hosts")).content.decode()
-    for text in ("node-1", "Debian GNU/Linux 12", "2 CPU", "4 GiB", "30 GiB of 40 GiB free", "prod"):
+    for text in (
+        "node-1",
+        "Debian GNU/Linux 12",
+        "2 CPU",
+        "4 GiB",
+        "30 GiB of 40 GiB free",
+        "prod",
+    ):
         assert text in page
     assert "Unreachable" in page
 
@@ -263,7 +272,13 @@ def test_a_host_that_is_being_checked_says_so_and_the_page_follows(operator_clie
 def test_the_page_of_a_host_shows_everything_that_was_found(auditor_client):
     host = HostFactory(facts=facts(), clock_skew=-75.0, facts_at=timezone.now())
     page = auditor_client.get(url("host", host.pk)).content.decode()
-    for text in ("Debian GNU/Linux 12", "6.1.0-18-amd64", "sshd", "containerd", "1 min 15 s behind"):
+    for text in (
+        "Debian GNU/Linux 12",
+        "6.1.0-18-amd64",
+        "sshd",
+        "containerd",
+        "1 min 15 s behind",
+    ):
         assert text in page
     assert "too far off" in page
 
@@ -309,18 +324,14 @@ def test_a_key_that_came_after_the_page_was_opened_is_not_trusted(operator_clien
 
 def test_a_changed_key_is_loud_and_wants_the_name(operator_client, host_keys):
     old, new = host_keys[0], host_keys[1]
-    host = HostFactory(
-        name="node-1", host_key=old, offered_key=new, state=HostState.KEY_CHANGED
-    )
+    host = HostFactory(name="node-1", host_key=old, offered_key=new, state=HostState.KEY_CHANGED)
     page = operator_client.get(url("host", host.pk)).content.decode()
     assert 'role="alert"' in page
     assert fingerprint(old) in page
     assert fingerprint(new) in page
     data = {"fingerprint": fingerprint(new)}
     for typed in ("", "node-2", "NODE-1"):
-        response = operator_client.post(
-            url("host-trust", host.pk), data | {"confirm_name": typed}
-        )
+        response = operator_client.post(url("host-trust", host.pk), data | {"confirm_name": typed})
         assert response.status_code == 200
         host.refresh_from_db()
         assert host.host_key == old
@@ -378,9 +389,7 @@ def test_the_trusted_key_survives_an_edit(operator_client, host_keys):
 
 
 def test_an_edit_does_not_quieten_a_changed_key(operator_client, host_keys):
-    host = HostFactory(
-        host_key=host_keys[0], offered_key=host_keys[1], state=HostState.KEY_CHANGED
-    )
+    host = HostFactory(host_key=host_keys[0], offered_key=host_keys[1], state=HostState.KEY_CHANGED)
     edit(operator_client, host, port="2222")
     host.refresh_from_db()
     assert host.state == HostState.KEY_CHANGED
@@ -469,4 +478,3 @@ def test_a_host_that_is_not_there_answers_404(operator_client):
         assert operator_client.get(url(name, 4711)).status_code == 404
     for name in ("host-trust", "host-check"):
         assert operator_client.post(url(name, 4711)).status_code == 404
-
