@@ -47,7 +47,8 @@ def locked_key() -> str:
 
 
 def secret_lines(key: str) -> list[str]:
-    """Lines of a private key that would betray it wherever they appear; it holds its public half."""
+    """Lines of a private key that would betray it wherever they appear."""
+    # It holds the public half too, which is no secret.
     public = load_private(key, PASSPHRASE).public
     lines = [line for line in key.splitlines() if not line.startswith("-----")]
     return [line for line in lines if len(line) > 20 and line not in public]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
@@ -327,10 +328,8 @@ def test_a_damaged_archive_is_read_or_refused_never_worse(tmp_path, position, va
     source.write_bytes(data)
     into = tmp_path / f"into-{position}-{value}"
     into.mkdir(exist_ok=True)
-    try:
+    with contextlib.suppress(ReleaseError):
         unpack(source, into)
-    except ReleaseError:
-        pass
     assert not [path for path in tmp_path.rglob("*") if path.is_symlink()]
 
 

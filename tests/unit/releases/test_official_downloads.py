@@ -153,7 +153,7 @@ def test_sums_without_the_file_are_refused(official: Site):
 def test_a_server_that_sends_a_byte_now_and_then_is_given_up(official: Site):
     official.slow[KUBELET] = 0.05
     started = time.monotonic()
-    with pytest.raises(ReleaseError, match="only .* bytes came"):
+    with pytest.raises(ReleaseError, match=r"only .* bytes came"):
         fetched(limits=Limits(silence=0.3, least_bytes=1000, attempts=1, pause=0))
     assert time.monotonic() - started < 5
 
