@@ -20,7 +20,8 @@ The protocol between the engine and a running script:
   secrets in `found`, it quotes output) and then exit status 1.
 * `done {changed}`: the number of resources that were changed.
 * The state folder on the host is /var/lib/flotilla/<cluster_id> (the
-  environment variable FLOTILLA_STATE moves /var/lib/flotilla, for tests).
+  environment variables FLOTILLA_STATE and FLOTILLA_PATH replace /var/lib/flotilla
+  and the PATH, and FLOTILLA_ROOT goes before /proc, /run and /sys, for tests).
 """
 
 from __future__ import annotations

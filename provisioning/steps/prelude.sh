@@ -6,7 +6,7 @@
 set -u
 umask 022
 LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+PATH=${FLOTILLA_PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 export LC_ALL PATH
 NL='
 '

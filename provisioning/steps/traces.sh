@@ -5,12 +5,15 @@ for u in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-prox
     if [ -e "$f/$u.service" ]; then echo "unit $u.service ($f)"; break; fi
   done
 done
-for c in /proc/[0-9]*/comm; do
-  read -r n <"$c" || continue
+# Not those of hosts that are containers on this one: they are in another process namespace.
+own=$(readlink /proc/self/ns/pid)
+for c in $(grep -lsE '^(kube-apiserver|kube-controller|kube-scheduler|kubelet|kube-proxy|k3s-server|k3s-agent|etcd|containerd-shim.*)$' /proc/[0-9]*/comm); do
   p=${c%/comm}; p=${p#/proc/}
+  [ "$(readlink "/proc/$p/ns/pid")" = "$own" ] || continue
+  read -r n <"$c" || continue
   case $n in
-    kube-apiserver | kube-controller | kube-scheduler | kubelet | kube-proxy | k3s-server | k3s-agent | etcd) echo "process $n ($p)" ;;
     containerd-shim*) tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -e '-namespace k8s.io' && echo "process $n ($p)" ;;
+    *) echo "process $n ($p)" ;;
   esac
 done 2>/dev/null
 for d in /etc/kubernetes /opt/kubernetes /opt/cni /var/lib/kube-proxy /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/pods /var/lib/etcd/member /var/lib/rancher /etc/rancher /run/flannel /run/kubernetes/kubectl /var/lib/calico /var/log/pods /var/log/containers /var/log/kubernetes; do

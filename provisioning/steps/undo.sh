@@ -3,6 +3,7 @@
 # from the console (fl_records) and from the host's own undo.log.
 
 fl_undo() { # RECORDS
+  FL_ROOT=${FLOTILLA_ROOT:-}
   FL_KEY=undo
   FL_LEFT=''
   if [ ! -d "$FL_STATE" ]; then
@@ -93,14 +94,15 @@ fl_undo_start() {
 # Pods, their shims, and what they have mounted.
 fl_runtime_remains() {
   FL_KEY=runtime:pods
-  fl_pids=$(grep -ls kubepods /proc/[0-9]*/cgroup 2>/dev/null | sed 's,^/proc/\([0-9]*\)/cgroup$,\1,')
+  # Only this host's own: hosts that are containers on it have pods too, under another cgroup
+  # and in another process namespace.
+  fl_pids=$(grep -lsE ':/kubepods' "$FL_ROOT"/proc/[0-9]*/cgroup 2>/dev/null | sed 's,^.*/proc/\([0-9]*\)/cgroup$,\1,')
   fl_shims=''
-  for fl_x in /proc/[0-9]*/comm; do
-    case $(cat "$fl_x" 2>/dev/null) in
-      containerd-shim*)
-        fl_x=${fl_x%/comm}
-        tr '\0' ' ' <"$fl_x/cmdline" 2>/dev/null | grep -q -e '-namespace k8s.io' && fl_shims="$fl_shims ${fl_x#/proc/}" ;;
-    esac
+  fl_ns=$(readlink "$FL_ROOT/proc/self/ns/pid")
+  for fl_x in $(grep -ls '^containerd-shim' "$FL_ROOT"/proc/[0-9]*/comm 2>/dev/null); do
+    fl_x=${fl_x%/comm}
+    [ "$(readlink "$fl_x/ns/pid")" = "$fl_ns" ] || continue
+    tr '\0' ' ' <"$fl_x/cmdline" 2>/dev/null | grep -q -e '-namespace k8s.io' && fl_shims="$fl_shims ${fl_x##*/}"
   done
   if [ -n "$fl_pids$fl_shims" ]; then
     # shellcheck disable=SC2086
@@ -108,7 +110,7 @@ fl_runtime_remains() {
     fl_n=0
     while [ "$fl_n" -lt 50 ]; do
       fl_alive=''
-      for fl_x in $fl_pids $fl_shims; do [ -e "/proc/$fl_x/exe" ] && [ "$(cut -d' ' -f3 "/proc/$fl_x/stat" 2>/dev/null)" != Z ] && fl_alive="$fl_alive $fl_x"; done
+      for fl_x in $fl_pids $fl_shims; do [ -e "/proc/$fl_x/exe" ] && [ -n "$(readlink "/proc/$fl_x/exe" 2>/dev/null)" ] && fl_alive="$fl_alive $fl_x"; done
       [ -z "$fl_alive" ] && break
       fl_n=$((fl_n + 1))
       sleep 0.1
@@ -124,12 +126,12 @@ fl_runtime_remains() {
   esac
   FL_KEY=runtime:mounts
   # Deepest first. A mount of /var/lib/kubelet itself is the machine's, not ours.
-  fl_mounts=$(awk '$2 ~ "^/var/lib/kubelet/|^/run/containerd/(io\\.|runc|s/)|^/run/netns/cni-" {print $2}' /proc/self/mounts | sort -r)
+  fl_mounts=$(awk '$2 ~ "^/var/lib/kubelet/|^/run/containerd/(io\\.|runc|s/)|^/run/netns/cni-" {print $2}' "$FL_ROOT/proc/self/mounts" 2>/dev/null | sort -r)
   for fl_x in $fl_mounts; do
     umount "$fl_x" 2>/dev/null || umount -l "$fl_x" 2>/dev/null || fl_left "mount $fl_x"
   done
-  rm -f /run/netns/cni-* 2>/dev/null
-  rm -rf /run/containerd/io.containerd.runtime.v2.task/k8s.io /run/containerd/runc/k8s.io /run/flannel /run/kubernetes
+  rm -f "$FL_ROOT"/run/netns/cni-* 2>/dev/null
+  rm -rf "$FL_ROOT/run/containerd/io.containerd.runtime.v2.task/k8s.io" "$FL_ROOT/run/containerd/runc/k8s.io" "$FL_ROOT/run/flannel" "$FL_ROOT/run/kubernetes"
   [ -z "$fl_mounts" ] || fl_undone
 }
 
@@ -163,7 +165,7 @@ fl_network_remains() {
   for fl_x in iptables ip6tables iptables-legacy ip6tables-legacy; do
     command -v "$fl_x-save" >/dev/null || continue
     # Asking the legacy tables would load their modules; only look when they are there.
-    case $fl_x in *-legacy) grep -qs . /proc/net/ip_tables_names /proc/net/ip6_tables_names || continue ;; esac
+    case $fl_x in *-legacy) grep -qs . "$FL_ROOT/proc/net/ip_tables_names" "$FL_ROOT/proc/net/ip6_tables_names" || continue ;; esac
     fl_rules=$("$fl_x-save" 2>/dev/null)
     case $fl_rules in
       *:KUBE-* | *:CNI-* | *:FLOTILLA-* | *:cali-* | *:FLANNEL-*)
@@ -180,7 +182,7 @@ fl_network_remains() {
 }
 
 fl_cgroup_remains() {
-  find /sys/fs/cgroup -depth -type d -path '*kubepods*' -exec rmdir {} \; 2>/dev/null
+  find "$FL_ROOT/sys/fs/cgroup" -maxdepth 8 -depth -type d -path '*/kubepods*' -exec rmdir {} \; 2>/dev/null
   :
 }
 
