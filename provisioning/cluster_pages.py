@@ -81,8 +81,9 @@ def _title_and_place(name: str, hosts: dict[int, str]) -> tuple[str, str]:
     return "/".join(parts), _("Console")
 
 
-def _ours(cluster: Cluster) -> bool:
-    return cluster.origin == Origin.PROVISIONED
+def _idle(cluster: Cluster) -> bool:
+    """One of ours, and no task of it waits or runs."""
+    return cluster.origin == Origin.PROVISIONED and running_task(cluster) is None
 
 
 def register() -> None:
@@ -109,13 +110,13 @@ def register() -> None:
         Action(
             gettext_lazy("Repair"), "provisioning:cluster-repair", "clusters.change",
             icon="tool", order=20,
-            shown=lambda c: _ours(c) and c.status != ClusterStatus.DELETING,
+            shown=lambda c: _idle(c) and c.status != ClusterStatus.DELETING,
         )
     )  # fmt: skip
     registry.add_action(
         Action(
             gettext_lazy("Delete"), "provisioning:cluster-delete", "clusters.change",
-            icon="trash", shown=_ours, tone="outline-danger", order=30,
+            icon="trash", shown=_idle, tone="outline-danger", order=30,
         )
     )  # fmt: skip
     registry.add_notice(Notice("clusters/notice_task.html", "clusters.view", what_now))

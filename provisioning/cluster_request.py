@@ -107,10 +107,10 @@ def networks_of(host: Host) -> list[str]:
     The bridge of pods is none: it lies in the pod network by its nature.
     """
     facts = facts_of(host)
-    found = [host.address]
-    for address in facts.addresses if facts else ():
-        if address.interface not in ("lo", "cni0"):
-            found.append(f"{address.address}/{address.prefix}")
+    known = facts.addresses if facts else ()
+    found = [f"{a.address}/{a.prefix}" for a in known if a.interface not in ("lo", "cni0")]
+    if not any(address.address == host.address for address in known):
+        found.append(host.address)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +10,12 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from clusters.models import Cluster, ClusterStatus, Origin
+from clusters.models import Cluster, ClusterStatus, Origin, Profile
 from console.accounts.models import User
 from console.audit.record import record
-from provisioning import operations
+from provisioning import operations, versions
 from provisioning.cluster_plan import PlanView, plan_view
-from provisioning.cluster_request import ClusterRequest, name_taken, problems_of
+from provisioning.cluster_request import ClusterRequest, host_problem, name_taken, problems_of
 from provisioning.cluster_spec import (
     DEFAULT_ARCH,
     endpoint_of,
@@ -32,7 +32,7 @@ from provisioning.operations import Refused
 from provisioning.recipes.registry import RECIPES
 from provisioning.releases import release_spec
 from provisioning.releases_layout import ReleaseError
-from provisioning.spec import ClusterSpec
+from provisioning.spec import ClusterSpec, ReleaseSpec
 from provisioning.steps.base import Problem
 
 CREATE = {"lightweight": "create_lightweight"}
@@ -68,6 +68,38 @@ def preview(request: ClusterRequest) -> Preview:
         what = _("No cluster can be made with this release: %(why)s.") % {"why": error}
         mend = _("Choose another release, or add this one again.")
         return Preview([Problem("release_unusable", what, mend, field="release")], None)
+
+
+def unsuitable(hosts: Iterable[Host]) -> dict[int, Problem]:
+    """Why a host cannot be so much as a worker, by its id; the others are not named.
+
+    The release is not chosen yet, so nothing is said of what depends on it.
+    """
+    found: dict[int, Problem] = {}
+    for host in hosts:
+        problem, facts = host_problem(host), facts_of(host)
+        if problem is None and facts is not None:
+            problem = _alone(host, facts)
+        if problem is not None:
+            found[host.pk] = problem
+    return found
+
+
+def _alone(host: Host, facts: Facts) -> Problem | None:
+    """The first thing that a preflight has against one host, whatever the cluster."""
+    any_version = ".".join(str(number) for number in versions.NEWEST)
+    spec = new_spec(
+        name="any",
+        profile=Profile.LIGHTWEIGHT,
+        release=ReleaseSpec(f"v{any_version}.0", facts.arch, (), "", ""),
+        control_plane=(),
+        workers=(host,),
+        pod_cidr="",
+        service_cidr="",
+        options={},
+    )
+    problems = RECIPES[CREATE[Profile.LIGHTWEIGHT]].preflight(spec, {host.pk: facts})
+    return next((p for p in problems if p.host == host.pk), None)
 
 
 def create_cluster(

@@ -14,8 +14,9 @@ from django.utils.translation import ngettext_lazy
 
 from clusters.models import Profile
 from provisioning.cluster_networks import POD_CIDR, SERVICE_CIDR
-from provisioning.cluster_request import MANIFEST, ROUTED, ClusterRequest, host_problem
+from provisioning.cluster_request import MANIFEST, ROUTED, ClusterRequest
 from provisioning.cluster_spec import facts_of
+from provisioning.clusters import unsuitable
 from provisioning.facts import Facts
 from provisioning.kubeconfig import DEFAULT_HOURS, LEAST_HOURS, MOST_HOURS
 from provisioning.models import Host, Release, ReleaseState
@@ -87,7 +88,10 @@ class ClusterForm(forms.Form):
         help_text=_("Addresses that exist inside of the cluster alone."),
     )
     network = forms.ChoiceField(
-        label=_("Network plug-in"), choices=PLUGINS, initial=ROUTED, widget=forms.RadioSelect
+        label=_("Network plug-in"),
+        choices=PLUGINS,
+        initial=ROUTED,
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
     )
     network_manifest = forms.CharField(
         label=_("Manifest of the network plug-in"),
@@ -103,6 +107,7 @@ class ClusterForm(forms.Form):
     def __init__(self, *args: Any, hosts: Iterable[Host], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hosts = list(hosts)
+        self._unsuitable = unsuitable(self._hosts)
         releases = self.fields["release"]
         assert isinstance(releases, forms.ModelChoiceField)
         releases.queryset = Release.objects.filter(state=ReleaseState.READY).order_by("-created")
@@ -113,7 +118,7 @@ class ClusterForm(forms.Form):
                 label=_("Role of %(host)s") % {"host": host.name},
                 choices=ROLES,
                 required=False,
-                disabled=host_problem(host) is not None and not self.is_bound,
+                disabled=host.pk in self._unsuitable and not self.is_bound,
             )
         self.host_problems: dict[int, list[Problem]] = {}
         self.placement_problems: list[Problem] = []
@@ -171,7 +176,7 @@ class ClusterForm(forms.Form):
                 host=host,
                 facts=facts_of(host),
                 field=self[_role(host)],
-                problem=host_problem(host),
+                problem=self._unsuitable.get(host.pk),
                 problems=self.host_problems.get(host.pk, []),
             )
             for host in self._hosts

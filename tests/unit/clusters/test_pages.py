@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from console.audit.models import AuditEvent
 from provisioning import pki
 from provisioning.models import Host, Task, TaskStatus
 from tests.factories import ClusterFactory, ClusterSecretFactory, NodeFactory, TaskFactory
-from tests.unit.clusters.cast import host, release
+from tests.unit.clusters.cast import GIB, GOOD, host, release
 
 CREATE = "/clusters/create/"
 
@@ -69,6 +70,8 @@ def test_hosts_that_cannot_be_chosen_say_why(admin_client, choice):
     html = admin_client.get(CREATE).content.decode()
     assert "h3 is already in the cluster older." in html
     assert "h4 is not ready: Not checked yet." in html
+    host(5, facts=replace(GOOD, memory=GIB // 8))
+    assert "h5: it has 128 MiB of memory" in admin_client.get(CREATE).content.decode()
 
 
 def test_the_review_is_the_plan_and_changes_nothing(admin_client, choice):
