@@ -117,6 +117,7 @@ export class LogSource {
     try {
       socket = new WebSocket(address);
     } catch {
+      this.polling = this.attempt >= 1;
       this.#again();
       return;
     }

@@ -1,0 +1,104 @@
+"""One console and one Chromium for all browser tests."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.console import Console, make
+from tests.browser.scene import PASSWORD
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A running console with people and a few rows."""
+    made = make(tmp_path_factory.mktemp("console"))
+    made.run("tests.browser.scene", "people")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in_state(console: Console, chromium: Browser) -> object:
+    """The cookies of an admin who signed in with the form."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{console.url}/sign-in/")
+    page.fill("#id_username", "ada")
+    page.fill("#id_password", PASSWORD)
+    page.click("main button[type=submit], main button.btn-primary")
+    page.wait_for_url(f"{console.url}/")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def open_page(
+    console: Console, chromium: Browser, signed_in_state: object
+) -> Iterator[Open]:
+    """open_page(path, width=1440, theme="light", signed_in=True): a page without any error.
+
+    Whatever the browser complains about (a broken script, a refused style) fails the test,
+    unless `complaint`, a regular expression, says that it is expected.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_one(path: str, **options: object) -> Page:
+        signed_in = options.pop("signed_in", True)
+        expected = str(options.pop("complaint", ""))
+        prepare = options.pop("prepare", None)
+        context = chromium.new_context(
+            viewport={"width": int(options.pop("width", 1440)), "height": 900},
+            color_scheme=options.pop("theme", "light"),
+            storage_state=signed_in_state if signed_in else None,
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+
+        def complain(text: str) -> None:
+            if not expected or not re.search(expected, text):
+                complaints.append(f"{path}: {text}")
+
+        page.on("pageerror", lambda error: complain(str(error)))
+        page.on(
+            "console", lambda said: complain(said.text) if said.type == "error" else None
+        )
+        if prepare is not None:
+            prepare(page)
+        page.goto(console.url + path)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not complaints

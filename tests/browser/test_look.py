@@ -1,0 +1,137 @@
+"""What people see: pages in both themes and widths, the shell around them, accessibility."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.console import ROOT, Console
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(ROOT) / "node_modules/axe-core/axe.min.js").read_text()
+PAGES = (
+    "/",
+    "/clusters/",
+    "/clusters/create/",
+    "/hosts/",
+    "/credentials/",
+    "/releases/",
+    "/tasks/",
+    "/audit/",
+    "/settings/profile/",
+    "/settings/password/",
+    "/settings/tokens/",
+    "/settings/users/",
+    "/settings/confirm-password/",
+)
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe finds on the page of serious or critical impact."""
+    # Run over the debugging protocol: the page's own policy lets no foreign script in.
+    return page.evaluate(
+        AXE
+        + ";axe.run({resultTypes: ['violations']}).then(r => r.violations"
+        + ".filter(v => ['serious', 'critical'].includes(v.impact))"
+        + ".map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))]))"
+    )
+
+
+def overflow(page: Page) -> int:
+    """How many pixels the page is wider than the window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_and_are_accessible(open_page: Open, path: str, width: int, theme: str) -> None:
+    page = open_page(path, width=width, theme=theme)
+    expect(page.locator("h1")).to_be_visible()
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == theme
+    assert overflow(page) <= 0
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("status", ["running", "failed"])
+def test_the_task_page_fits_and_is_accessible(
+    console: Console, open_page: Open, status: str, width: int, theme: str
+) -> None:
+    task = console.run("tests.browser.scene", "task", "80", status)
+    page = open_page(f"/tasks/{task}/", width=width, theme=theme)
+    expect(page.locator("[data-log].fl-log-ready")).to_be_visible()
+    expect(page.locator(".fl-log-line").last).to_contain_text("80")
+    assert overflow(page) <= 0
+    assert violations(page) == []
+
+
+def test_sign_in_is_accessible_and_follows_the_system(open_page: Open) -> None:
+    page = open_page("/sign-in/", signed_in=False, theme="dark", width=390)
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
+    assert overflow(page) <= 0
+    assert violations(page) == []
+
+
+def test_a_theme_chosen_before_sign_in_stays(open_page: Open) -> None:
+    page = open_page("/sign-in/", signed_in=False, theme="light")
+    page.get_by_role("button", name="Theme").last.click()
+    page.get_by_role("button", name="Dark").last.click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    page.wait_for_timeout(300)
+    page.reload()
+    # The server's answer says it already, so there is no white flash before the script.
+    assert re.search(r'<html[^>]*data-bs-theme="dark"', page.request.get(page.url).text())
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+
+
+def test_the_language_switch(open_page: Open) -> None:
+    page = open_page("/sign-in/", signed_in=False)
+    page.get_by_role("button", name="Language").last.click()
+    page.get_by_role("button", name="简体中文").last.click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
+    expect(page.locator("h1")).to_have_text("登录")
+
+
+def test_the_narrow_menu_opens(open_page: Open) -> None:
+    page = open_page("/", width=390)
+    link = page.get_by_role("link", name="Hosts", exact=True)
+    expect(link).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    expect(link).to_be_visible()
+
+
+def test_pages_are_reachable_by_keyboard(open_page: Open) -> None:
+    page = open_page("/")
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to content")
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_an_unknown_address_names_the_request(open_page: Open) -> None:
+    page = open_page("/nothing-here/", complaint="404")
+    expect(page.locator("h1")).to_have_text("Not found")
+    assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", page.locator("code").inner_text())
+
+
+def test_pages_say_something_before_their_script_ran(console: Console, open_page: Open) -> None:
+    task = console.run("tests.browser.scene", "task", "80", "succeeded")
+    page = open_page(f"/tasks/{task}/", java_script_enabled=False)
+    expect(page.locator(".fl-log-line").last).to_contain_text("line")
+    expect(page.locator("#L80")).to_be_visible()
+    expect(page.locator(".fl-stepper")).to_contain_text("Certificates")
+
+
+def test_no_page_loads_anything_from_elsewhere(console: Console, open_page: Open) -> None:
+    asked: list[str] = []
+    open_page("/", prepare=lambda page: page.on("request", lambda r: asked.append(r.url)))
+    assert asked
+    assert [url for url in asked if not url.startswith((console.url, "data:"))] == []
