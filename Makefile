@@ -122,7 +122,7 @@ $(STAMPS)/dev-packages: requirements-dev.txt $(STAMPS)/packages
 $(STAMPS)/front-end: package.json package-lock.json | $(STAMPS)/packages
 	@command -v npm >/dev/null || test -x $(BIN)/npm || { echo "Installing npm"; $(PIP) $(NODE_WHEEL); }
 	@echo "Installing the front-end packages"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM) ci --ignore-scripts --no-audit --no-fund --update-notifier=false --loglevel=error
 	@touch $@
 
 $(STAMPS)/catalogues: $(CATALOGUES) | $(STAMPS)/packages
@@ -131,5 +131,5 @@ $(STAMPS)/catalogues: $(CATALOGUES) | $(STAMPS)/packages
 
 $(STAMPS)/static: $(STAMPS)/front-end $(FRONT_END) $(NAMING_ICONS) | $(STAMPS)/catalogues
 	@$(BIN)/python -m console.ui.vendor
-	@$(BIN)/python -W ignore::UserWarning manage.py collectstatic --noinput --verbosity 1
+	@$(BIN)/python -W ignore::UserWarning manage.py collectstatic --noinput --verbosity 0
 	@touch $@
