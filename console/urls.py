@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from console.api_urls import urlpatterns as api_urlpatterns
 from console.health import healthz
 from console.overview import overview
 
@@ -17,7 +16,7 @@ urlpatterns = [
     # provisioning first: "clusters/create/" must not be read as a cluster's page.
     path("", include("provisioning.urls")),
     path("clusters/", include("clusters.urls")),
-    path("api/v1/", include((api_urlpatterns, "api"))),
+    path("api/v1/", include(("console.api_urls", "api"))),
 ]
 
 handler500 = "console.ui.errors.server_error"

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
+from console.accounts.models import User
 from provisioning import logs, operations
 from provisioning.models import Task, TaskStep
 
@@ -50,7 +51,8 @@ class TaskDetailSerializer(TaskSerializer):
 
     steps = TaskStepSerializer(many=True)
 
-    class Meta(TaskSerializer.Meta):
+    class Meta:
+        model = Task
         fields = (*TaskSerializer.Meta.fields, "steps")
 
 
@@ -137,7 +139,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     def cancel(self, request: Request, pk: str | None = None) -> Response:
         """Ask a task to stop. 409 when it has ended."""
         task = self.get_object()
-        if not operations.cancel(task, request.user, request._request):
+        if not operations.cancel(task, _person(request), request._request):
             raise Conflict(_("The task has already ended."))
         return Response(TaskSerializer(task).data, status=status.HTTP_202_ACCEPTED)
 
@@ -146,7 +148,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     def retry(self, request: Request, pk: str | None = None) -> Response:
         """Go on at what failed. 409 when there is nothing to retry or the cluster is busy."""
         task = self.get_object()
-        if not operations.retry(task, request.user, request._request):
+        if not operations.retry(task, _person(request), request._request):
             raise Conflict(
                 _(
                     "Only a failed or canceled task of a cluster without another running task "
@@ -154,6 +156,10 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
                 )
             )
         return Response(TaskSerializer(task).data, status=status.HTTP_202_ACCEPTED)
+
+
+def _person(request: Request) -> User | None:
+    return request.user if isinstance(request.user, User) else None
 
 
 class Conflict(exceptions.APIException):

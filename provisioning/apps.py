@@ -8,7 +8,11 @@ class ProvisioningConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the operations and this app's tabs on a cluster's page."""
-        from provisioning import operation_clusters, operation_hosts, operation_releases  # noqa: F401
-        from provisioning import cluster_pages
+        from provisioning import (  # noqa: F401
+            cluster_pages,
+            operation_clusters,
+            operation_hosts,
+            operation_releases,
+        )
 
         cluster_pages.register()

@@ -65,9 +65,8 @@ class TaskLogConsumer(AsyncWebsocketConsumer):
     async def _allowed(self) -> bool:
         if self._user_id is None:
             return False
-        return await database_sync_to_async(still_valid)(
-            self._user_id, self._session_key, self.permission
-        )
+        check = database_sync_to_async(still_valid)
+        return bool(await check(self._user_id, self._session_key, self.permission))
 
     async def _follow(self, task_id: int, seq: int) -> None:
         tail = await live_log.join(task_id)
@@ -104,9 +103,7 @@ class TaskLogConsumer(AsyncWebsocketConsumer):
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 async with tail.changed:
-                    await tail.changed.wait_for(
-                        lambda: tail.last > seq or tail.ended or tail.gone
-                    )
+                    await tail.changed.wait_for(lambda: tail.last > seq or tail.ended or tail.gone)
         except TimeoutError:
             return
 

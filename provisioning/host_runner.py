@@ -1,4 +1,4 @@
-"""One host while a task runs: its kept connection, and one script over one channel for each step."""
+"""One host while a task runs: a kept connection, one script over one channel for each step."""
 
 from __future__ import annotations
 
@@ -103,9 +103,7 @@ class HostRunner:
         )
         return facts
 
-    def script(
-        self, compiled: CompiledScript, nonce: str, step: str, seconds: float
-    ) -> Outcome:
+    def script(self, compiled: CompiledScript, nonce: str, step: str, seconds: float) -> Outcome:
         """Run one step's script and follow its events.
 
         Raises Failure with host and cause, Canceled after the remote process was
@@ -232,9 +230,7 @@ def _sudo_refusal(lines: list[str]) -> str:
 class _Conversation:
     """The lines of one script: events are acted on, everything else is logged."""
 
-    def __init__(
-        self, runner: HostRunner, compiled: CompiledScript, nonce: str, step: str
-    ) -> None:
+    def __init__(self, runner: HostRunner, compiled: CompiledScript, nonce: str, step: str) -> None:
         self.runner, self.compiled, self.step = runner, compiled, step
         self.nonce = nonce
         self.outcome = Outcome()

@@ -59,7 +59,7 @@ def learned_seconds(steps: Iterable[str]) -> dict[str, float]:
             .order_by("-id")
             .values_list("started", "ended")[:LEARN_FROM]
         )
-        seconds = [(ended - started).total_seconds() for started, ended in rows]
+        seconds = [(e - s).total_seconds() for s, e in rows if s is not None and e is not None]
         if seconds:
             learned[step] = sum(seconds) / len(seconds)
     return learned

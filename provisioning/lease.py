@@ -105,9 +105,7 @@ class Lease:
         self.stop = threading.Event()  # set together with either of the two
         self.handing_over = threading.Event()
         self._ended = threading.Event()
-        self._thread = threading.Thread(
-            target=self._beat, name=f"lease-{task.pk}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._beat, name=f"lease-{task.pk}", daemon=True)
 
     def start(self) -> None:
         """Begin the heartbeat."""

@@ -50,6 +50,7 @@ class Mask:
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def __call__(self, text: str) -> str:
+        """The text with dots for each secret in it."""
         return self._pattern.sub(MASK, text) if self._pattern else text
 
 
@@ -208,15 +209,16 @@ def bodies_after(task_id: int, after: int, most_bytes: int = 1 << 20) -> tuple[l
     size, last = 0, after
     rows = LogChunk.objects.filter(task_id=task_id, last__gt=after).order_by("first")
     for first, end, body in rows.values_list("first", "last", "body").iterator(chunk_size=16):
-        if first <= after:
-            lines = parse(body)[after - first + 1 :]
-            body = ",".join(orjson.dumps(line).decode() for line in lines)
-        bodies.append(body)
+        bodies.append(body if first > after else _from_line(body, after - first + 1))
         last = end
-        size += len(body)
+        size += len(bodies[-1])
         if size >= most_bytes:
             break
     return bodies, last
+
+
+def _from_line(body: str, index: int) -> str:
+    return ",".join(orjson.dumps(line).decode() for line in parse(body)[index:])
 
 
 def parse(body: str) -> list[dict[str, Any]]:

@@ -90,8 +90,12 @@ register(
     )
 )
 register(
-    Operation("repair", gettext_noop("Repair a cluster"), _run("repair"), _rows("repair"), on_end=repaired)
+    Operation(
+        "repair", gettext_noop("Repair a cluster"), _run("repair"), _rows("repair"), on_end=repaired
+    )
 )
 register(
-    Operation("delete", gettext_noop("Delete a cluster"), _run("delete"), _rows("delete"), on_end=deleted)
+    Operation(
+        "delete", gettext_noop("Delete a cluster"), _run("delete"), _rows("delete"), on_end=deleted
+    )
 )

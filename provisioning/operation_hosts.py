@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
@@ -60,14 +60,16 @@ _ENDED = (StepStatus.CHANGED, StepStatus.UNCHANGED, StepStatus.SKIPPED)
 def _check_row(run: TaskRun, row: TaskStep, uploads: threading.Semaphore) -> Failure | None:
     run.check_canceled()
     run.journal.begin(row)
+    hosts = Host.objects.select_related("credential", "jump__credential")
+    host = hosts.filter(pk=row.host_id or 0).first()
+    if host is None:
+        # Removed since the task was launched.
+        run.journal.end(row, StepStatus.SKIPPED)
+        return None
     try:
-        host = Host.objects.select_related("credential", "jump__credential").get(pk=row.host_id)
         _check(run, host, uploads)
     except Failure as failure:
         found = failure
-    except Host.DoesNotExist:
-        run.journal.end(row, StepStatus.SKIPPED)
-        return None
     except (LeaseLost, Canceled, HandedOver):
         raise
     except Exception as error:
@@ -82,7 +84,9 @@ def _check_row(run: TaskRun, row: TaskStep, uploads: threading.Semaphore) -> Fai
 
 
 def _check(run: TaskRun, host: Host, uploads: threading.Semaphore) -> None:
-    say = lambda text: run.log(text, host=host.name, step=STEP)  # noqa: E731
+    def say(text: str) -> None:
+        run.log(text, host=host.name, step=STEP)
+
     if not host.host_key:
         _show_fingerprint(host, say)
         return
@@ -105,7 +109,7 @@ def _check(run: TaskRun, host: Host, uploads: threading.Semaphore) -> None:
     )
 
 
-def _show_fingerprint(host: Host, say: object) -> None:
+def _show_fingerprint(host: Host, say: Callable[[str], None]) -> None:
     try:
         offered = offered_key(target_of(host, first_contact=not host.credential))
     except SSHError as error:
@@ -117,7 +121,6 @@ def _show_fingerprint(host: Host, say: object) -> None:
         _("Compare the fingerprint with the one on the host's own console, then trust it."),
         offered_key=offered,
     )
-    assert callable(say)
     say(_("The host shows the key %s. Somebody has to trust it.") % fingerprint(offered))
 
 

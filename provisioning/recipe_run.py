@@ -118,12 +118,16 @@ class RecipeRun:
                     self._console_step(phase, item.step)  # type: ignore[arg-type]
                 continue
             hosts = list(dict.fromkeys(h for item in placed for h in item.hosts))
-            steps = _steps_of(placed)
+            work = self._walk(phase, placed)
             if phase.rolling:
                 for host in hosts:
-                    self._on_hosts([host], lambda h: self._host_steps(phase, steps(h), h))
+                    self._on_hosts([host], work)
             else:
-                self._on_hosts(hosts, lambda h: self._host_steps(phase, steps(h), h))
+                self._on_hosts(hosts, work)
+
+    def _walk(self, phase: Phase, placed: list[Placed]) -> Callable[[HostSpec], None]:
+        steps = _steps_of(placed)
+        return lambda host: self._host_steps(phase, steps(host), host)
 
     def _host_steps(self, phase: Phase, steps: Iterator[Step], host: HostSpec) -> None:
         for step in steps:

@@ -49,11 +49,13 @@ fl_check
 if [ "${{fl_seen:-0}}" -lt "$fl_fence" ]; then
   # First script of this claim on this host: shut the earlier worker out, then end
   # what it left running.
-  echo "$fl_fence" >"$fl_dir/task-$fl_task.$$" && mv "$fl_dir/task-$fl_task.$$" "$fl_dir/task-$fl_task"
+  echo "$fl_fence" >"$fl_dir/new.$$" && mv "$fl_dir/new.$$" "$fl_dir/task-$fl_task"
 fi
 if [ -f "$fl_dir/running" ]; then
   IFS= read -r fl_running <"$fl_dir/running"
-  case "$fl_running" in "$fl_task".*) fl_end_marked "$fl_task\.[0-9]+\.[0-9]+" "$fl_mark" {kill} ;; esac
+  case "$fl_running" in
+    "$fl_task".*) fl_end_marked "$fl_task\.[0-9]+\.[0-9]+" "$fl_mark" {kill} ;;
+  esac
 fi
 exec 9>"$fl_dir/lock"
 flock -w {lock} 9 || {{ cat "$fl_dir/running" >&2; exit {locked}; }}

@@ -107,10 +107,10 @@ class TaskRun:
         except (Canceled, LeaseLost, HandedOver):
             raise
         except Exception as error:
-            failure = unexpected(error, step=row.title)
-            self.log(f"✗ {failure}")
-            self.journal.end(row, StepStatus.FAILED, failure=failure.as_json())
-            raise failure from error
+            own = unexpected(error, step=row.title)
+            self.log(f"✗ {own}")
+            self.journal.end(row, StepStatus.FAILED, failure=own.as_json())
+            raise own from error
         finally:
             self._step = ""
         self.journal.end(row, StepStatus.CHANGED, changes=1)

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import fabric
@@ -280,7 +281,7 @@ class Link:
         stop: threading.Event | None,
     ) -> bool:
         left = payload.size
-        with open(payload.path, "rb") as source:
+        with Path(payload.path).open("rb") as source:
             while left:
                 if (stop is not None and stop.is_set()) or time.monotonic() > deadline:
                     return False
@@ -295,7 +296,7 @@ class Link:
         # The shell reads how many bytes the script has, then the script itself; what
         # follows on standard input belongs to the script. `read` takes single bytes and
         # head never reads ahead, so nothing of a payload is swallowed.
-        reader = "/bin/sh -c 'IFS= read -r n; s=$(head -c \"$n\"; printf x); eval \"${s%x}\"'"
+        reader = '/bin/sh -c \'IFS= read -r n; s=$(head -c "$n"; printf x); eval "${s%x}"\''
         if mark:
             reader = f"env FLOTILLA_RUN={quote(mark)} {reader}"
         if not as_root or self.target.username == "root":

@@ -53,7 +53,11 @@ def _target(host: Host, first_contact: bool, jumps: int) -> Target:
 def failure_of(error: SSHError, host: str, step: str = "") -> Failure:
     """An SSH error as a task shows it."""
     return Failure(
-        host=host, step=step, code=error.code, found=error.cause, hint=error.mend,
+        host=host,
+        step=step,
+        code=error.code,
+        found=error.cause,
+        hint=error.mend,
         expected=_("A connection with the host's trusted key."),
     )
 

@@ -1,0 +1,63 @@
+"""Real hosts and a real console for the tests of this folder, made once and shared."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import Lab, kubernetes, requirements
+from tests.e2e.console import Console
+
+NAME, SUBNET, HOSTS = "test-e2e", "10.78.0.0/24", 4
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    lacks = requirements.missing()
+    if lacks:
+        pytest.skip("the lab cannot run here: " + "; ".join(f"{m.what} ({m.how})" for m in lacks))
+    Lab(NAME, SUBNET, HOSTS).down()
+    lab = Lab(NAME, SUBNET, HOSTS)
+    lab.up()
+    yield lab
+    lab.down()
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Path:
+    """A folder with Kubernetes binaries: found, or built from the distribution's source."""
+    return kubernetes.ensure(kubernetes.DEFAULT_VERSION, print).folder
+
+
+@pytest.fixture(scope="session")
+def bare_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console that knows no host and no release."""
+    data = tmp_path_factory.mktemp("console") / "var"
+    console = Console(data, FLOTILLA_TASK_LEASE_SECONDS="6")
+    console.start()
+    yield console
+    console.stop()
+    if folder := os.environ.get("FLOTILLA_KEEP_TEST_LOGS"):
+        for log in data.glob("*.log"):
+            shutil.copy(log, folder)
+
+
+@pytest.fixture(scope="session")
+def console(bare_console: Console, lab: Lab, binaries: Path) -> Console:
+    """A console with the lab's hosts, trusted and checked, and a release."""
+    if not bare_console.get("releases/")["results"]:
+        bare_console.manage("release", "import", str(binaries))
+    if not bare_console.get("hosts/")["results"]:
+        key = lab.key_path.read_text()
+        bare_console.add_hosts({h.name: h.address for h in lab.hosts}, key)
+    return bare_console
+
+
+@pytest.fixture
+def hosts(console: Console) -> dict[str, int]:
+    """Host names to numbers; each test leaves them without a cluster."""
+    return {h["name"]: h["id"] for h in console.get("hosts/")["results"]}

@@ -1,0 +1,204 @@
+"""A lightweight cluster through the REST API: created, used, repaired, deleted, taken again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from lab import Lab
+from tests.e2e.console import ApiError, Console, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def cluster(console: Console) -> Any:
+    """One control plane and one worker, for the tests of this module."""
+    hosts = {h["name"]: h["id"] for h in console.get("hosts/")["results"]}
+    made = console.create("first", [hosts["node1"]], [hosts["node2"]])
+    console.wait(made["task"]["id"])
+    yield made
+    if console.get(f"clusters/?name={made['cluster']['name']}")["results"]:
+        console.delete_cluster(made["cluster"]["id"])
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(console: Console, cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    answer = console.post(f"clusters/{cluster['cluster']['id']}/kubeconfig/", {"hours": 1})
+    text = answer if isinstance(answer, str) else answer["kubeconfig"]
+    path = tmp_path_factory.mktemp("kubeconfig") / "config"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def kubectl(binaries: Path, kubeconfig: Path, *arguments: str) -> Any:
+    done = subprocess.run(
+        [binaries / "kubectl", "--kubeconfig", kubeconfig, *arguments, "-o", "json"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_dry_run_shows_the_plan_and_changes_nothing(console: Console) -> None:
+    hosts = {h["name"]: h["id"] for h in console.get("hosts/")["results"]}
+    body = {
+        "name": "planned", "profile": "lightweight", "release": "v1.20.2",
+        "control_plane": [hosts["node3"]], "workers": [hosts["node4"]],
+    }  # fmt: skip
+    plan = console.post("clusters/?dry_run=true", body)
+    text = json.dumps(plan)
+    assert "kube-apiserver" in text and "node3" in text and "node4" in text
+    assert "PRIVATE KEY" not in text
+    assert not [c for c in console.get("clusters/")["results"] if c["name"] == "planned"]
+    assert console.get(f"hosts/{hosts['node3']}/")["cluster"] is None
+
+
+def test_nodes_are_ready_and_kubectl_works_as_the_person(
+    console: Console, cluster: Any, binaries: Path, kubeconfig: Path
+) -> None:
+    nodes = kubectl(binaries, kubeconfig, "get", "nodes")["items"]
+    ready = {
+        n["metadata"]["name"]: c["status"]
+        for n in nodes
+        for c in n["status"]["conditions"]
+        if c["type"] == "Ready"
+    }
+    assert ready == {"node1": "True", "node2": "True"}
+    import yaml
+
+    user = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]
+    import base64
+
+    leaf = x509.load_pem_x509_certificate(base64.b64decode(user["client-certificate-data"]))
+    name = leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+    assert name == "admin"
+    hours = (leaf.not_valid_after_utc - leaf.not_valid_before_utc).total_seconds() / 3600
+    assert hours <= 2
+
+
+def test_a_pod_runs_on_the_worker_and_gives_logs_and_takes_exec(
+    console: Console, cluster: Any, binaries: Path, kubeconfig: Path, tmp_path: Path
+) -> None:
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hello", "namespace": "default"},
+        "spec": {
+            "nodeName": "node2",
+            "containers": [{
+                "name": "hello", "image": "flotilla.dev/lab/busybox:1",
+                "command": ["sh", "-c", "echo hello from the pod; sleep 600"],
+            }],
+        },
+    }  # fmt: skip
+    manifest = tmp_path / "pod.json"
+    manifest.write_text(json.dumps(pod))
+    kubectl(binaries, kubeconfig, "apply", "-f", str(manifest))
+    run = ["-n", "default"]
+    wait_for(
+        lambda: (
+            kubectl(binaries, kubeconfig, "get", "pod", "hello", *run)["status"]["phase"]
+            == "Running"
+        ),
+        60,
+        "the pod runs",
+    )
+    base = [str(binaries / "kubectl"), "--kubeconfig", str(kubeconfig)]
+    logs = subprocess.run([*base, "logs", "hello"], capture_output=True, text=True, check=True)
+    assert logs.stdout == "hello from the pod\n"
+    answer = subprocess.run(
+        [*base, "exec", "hello", "--", "hostname"], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "hello\n"
+    kubectl_delete = [*base, "delete", "pod", "hello", "--now"]
+    subprocess.run(kubectl_delete, check=True, capture_output=True, timeout=60)
+
+
+def test_without_a_certificate_the_api_server_answers_health_only(
+    cluster: Any, console: Console, lab: Lab
+) -> None:
+    address = lab.host("node1").address
+    curl = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}"]
+    for path, expected in (("/api/v1/nodes", {"401", "403"}), ("/version", {"401", "403"})):
+        done = subprocess.run(
+            [*curl, f"https://{address}:6443{path}"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout in expected
+
+
+def test_the_console_shows_the_nodes_it_watches(console: Console, cluster: Any) -> None:
+    number = cluster["cluster"]["id"]
+
+    def ready() -> bool:
+        nodes = console.get(f"clusters/{number}/nodes/")["results"]
+        return {(n["name"], n["ready"]) for n in nodes} == {("node1", True), ("node2", True)}
+
+    wait_for(ready, 30, "the watcher has seen both nodes")
+    assert console.get(f"clusters/{number}/")["status"] == "active"
+
+
+def test_the_log_is_numbered_without_holes_and_holds_no_secret(
+    console: Console, cluster: Any
+) -> None:
+    lines = console.lines(cluster["task"]["id"])
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    text = "\n".join(line["text"] for line in lines)
+    assert "PRIVATE KEY" not in text
+    assert not any(len(word) > 500 for word in text.split())
+
+
+def test_repair_of_a_sound_cluster_changes_nothing(console: Console, cluster: Any) -> None:
+    answer = console.post(f"clusters/{cluster['cluster']['id']}/repair/")
+    task = console.wait(answer["task"]["id"])
+    changed = [(s["step"], s["host"]) for s in task["steps"] if s["status"] == "changed"]
+    assert changed == []
+
+
+def test_repair_mends_what_somebody_broke(
+    console: Console, cluster: Any, lab: Lab, binaries: Path, kubeconfig: Path
+) -> None:
+    lab.host("node2").run(
+        "systemctl disable --now kubelet; rm -f /etc/kubernetes/kubelet.conf; "
+        "cd /opt/kubernetes/current && rm kube-proxy && echo garbage >kube-proxy"
+    )
+    answer = console.post(f"clusters/{cluster['cluster']['id']}/repair/")
+    console.wait(answer["task"]["id"])
+    nodes = kubectl(binaries, kubeconfig, "get", "nodes")["items"]
+    assert len(nodes) == 2
+    assert lab.host("node2").run("systemctl is-active kubelet kube-proxy").split() == ["active"] * 2
+
+
+def test_a_host_of_a_cluster_is_refused_for_another(console: Console, cluster: Any) -> None:
+    hosts = {h["name"]: h["id"] for h in console.get("hosts/")["results"]}
+    with pytest.raises(ApiError) as refused:
+        console.create("second", [hosts["node1"]], [hosts["node3"]])
+    assert refused.value.status in (400, 409)
+    assert "node1" in json.dumps(refused.value.body)
+    assert console.get(f"hosts/{hosts['node3']}/")["cluster"] is None
+
+
+def test_delete_leaves_nothing_and_the_hosts_take_a_new_cluster_at_once(
+    console: Console, cluster: Any, lab: Lab
+) -> None:
+    hosts = {h["name"]: h["id"] for h in console.get("hosts/")["results"]}
+    console.delete_cluster(cluster["cluster"]["id"])
+    for name in ("node1", "node2"):
+        host = lab.host(name)
+        left = host.run(
+            "ls -d /etc/kubernetes /var/lib/etcd/member /opt/kubernetes /etc/cni/net.d "
+            "/var/lib/flotilla 2>/dev/null; ls -A /var/lib/kubelet; "
+            "ls /etc/systemd/system | grep -E 'kube|etcd|flotilla-routes'; "
+            "ip -o link | grep -E 'cni|veth'; iptables-save | grep -E 'KUBE|CNI'; "
+            "ps -eo comm | grep -E 'kube|etcd|containerd'; mount | grep kubelet/pods; true"
+        )
+        assert left.strip() == ""
+        assert console.get(f"hosts/{hosts[name]}/")["cluster"] is None
+    # The worker becomes the control plane and the other way round.
+    made = console.create("again", [hosts["node2"]], [hosts["node1"]])
+    console.wait(made["task"]["id"])
+    console.delete_cluster(made["cluster"]["id"])
