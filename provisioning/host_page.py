@@ -98,40 +98,23 @@ def facts_of(host: Host) -> Facts:
         return Facts()
 
 
-@dataclass(frozen=True)
-class Advice:
-    """What a state means and what to do about it."""
-
-    text: str
-    tone: str = "info"
-
-
-def advice(host: Host) -> Advice:
-    """For the host's page. The reason that the check found is shown beside it."""
+def advice(host: Host) -> str:
+    """What a state means and what to do about it. The reason that was found stands beside it."""
     texts = {
-        HostState.NEW: Advice(_("Nobody has looked at this host since it was changed. Check it.")),
-        HostState.UNTRUSTED: Advice(
-            _(
-                "Compare the fingerprint below with the one on the host's own console, then "
-                "trust it."
-            ),
-            "warning",
+        HostState.NEW: _("Nobody has looked at this host since it was changed. Check it."),
+        HostState.UNTRUSTED: _(
+            "It answers, and nobody has said yet that it is the right machine. Compare its "
+            "fingerprint, then trust it."
         ),
-        HostState.READY: Advice(
-            _("It can be taken for a cluster.")
-            if host.cluster is None
-            else _("It serves its cluster."),
-            "success",
+        HostState.READY: (
+            _("It serves its cluster.") if host.cluster else _("It can be taken for a cluster.")
         ),
-        HostState.UNREACHABLE: Advice(
-            _(
-                "Check that the machine is on, that its address and port are right, and that a "
-                "firewall lets the console through. Then check it again."
-            ),
-            "danger",
+        HostState.UNREACHABLE: _(
+            "Check that the machine is on, that its address and port are right, and that a "
+            "firewall lets the console through. Then check it again."
         ),
-        HostState.KEY_CHANGED: Advice(
-            _("Nothing more is sent to this host until somebody has looked into it."), "danger"
+        HostState.KEY_CHANGED: _(
+            "Nothing more is sent to this host until somebody has looked into it."
         ),
     }
     return texts[HostState(host.state)]

@@ -132,6 +132,7 @@ def _host_page(request: HttpRequest, row: Host, confirm: ConfirmNameForm) -> Htt
     host_page.with_checks([row])
     context = {
         "host": row,
+        "signs_in_as": row.username or (row.credential.username if row.credential else "root"),
         "facts": facts,
         "fact_rows": host_page.fact_rows(row, facts),
         "disks": host_page.disk_rows(facts.disks),

@@ -283,6 +283,15 @@ def test_the_page_of_a_host_shows_everything_that_was_found(auditor_client):
     assert "too far off" in page
 
 
+@pytest.mark.parametrize("state", HostState.values)
+def test_every_state_says_what_to_do_also_without_a_credential(auditor_client, state):
+    host = HostFactory(state=state, credential=None, facts={})
+    response = auditor_client.get(url("host", host.pk))
+    assert response.status_code == 200
+    assert response.context["advice"]
+    assert "no SSH credential" in response.content.decode()
+
+
 def test_no_page_of_a_host_shows_a_password(admin_client):
     host = HostFactory(sudo_password=SECRET, first_password=SECRET)
     for name in ("host", "host-edit", "host-remove"):
