@@ -49,7 +49,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     max_redirections = 5
 
-    def redirect_request(  # noqa: PLR0917 (the library's own signature)
+    def redirect_request(
         self,
         req: urllib.request.Request,
         fp: IO[bytes],
