@@ -14,6 +14,8 @@ from clusters.inventory.watcher import Watcher
 class Command(BaseCommand):
     """Runs until SIGTERM or SIGINT; several may run at a time and share the clusters."""
 
+    # They would load every page and route, which this process never serves.
+    requires_system_checks: list[str] = []
     help = "Watch clusters into the database. Several may run; each cluster is watched by one."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
