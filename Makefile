@@ -57,7 +57,7 @@ build: $(STAMPS)/packages $(STAMPS)/front-end $(STAMPS)/catalogues $(STAMPS)/sta
 .PHONY: test
 test: build test-tools ## set up what the tests lack and run every test
 	@$(NODE) --test $(wildcard tests/js/*.test.*)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --no-fold-skipped --durations=5 $(PYTEST_ARGS)
 
 .PHONY: test-tools
 test-tools: $(STAMPS)/dev-packages
@@ -67,7 +67,7 @@ test-tools: $(STAMPS)/dev-packages
 lint: build $(STAMPS)/dev-packages ## formatting, types, import rules, migrations, templates
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy console clusters provisioning lab
 	$(BIN)/lint-imports
 	$(BIN)/python -m console.setup.rules
 	$(BIN)/python manage.py makemigrations --check --dry-run
