@@ -7,6 +7,7 @@ claimed the task no row matches any more and LeaseLost is raised.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -20,6 +21,8 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from provisioning.models import Task, TaskStatus
+
+logger = logging.getLogger(__name__)
 
 # SQLite has one writer at a time; waiting in line here is cheaper than its busy handler,
 # which sleeps. Reentrant, because a fenced write may enclose another.
@@ -152,8 +155,9 @@ class Lease:
                     row = self.rows().values("cancel_requested").first()
                 except LeaseLost:
                     return
-                except Exception:
+                except Exception as error:
                     # The database is away or locked: the lease runs on, the next beat tries again.
+                    logger.warning("task %s: no heartbeat: %s", self.task_id, error)
                     connection.close()
                     continue
                 if row is None:

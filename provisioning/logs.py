@@ -6,6 +6,7 @@ over the wire, so that serving them costs a join of texts and nothing else.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ from django.utils import timezone
 
 from provisioning.lease import Lease, LeaseLost
 from provisioning.models import LogChunk, Task
+
+logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.1
 CHUNK_LINES = 500
@@ -153,8 +156,9 @@ class LogWriter:
                 self._lease.rows().update(last_seq=batch[-1].seq)
         except LeaseLost:
             return False
-        except Exception:
+        except Exception as error:
             # The database is locked or away: the lines wait, the next round tries again.
+            logger.warning("task %s: log not written yet: %s", self._lease.task_id, error)
             connection.close()
             return not self._closing or not self._lease.lost.wait(1)
         with self._changed:
