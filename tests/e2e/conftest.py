@@ -12,7 +12,10 @@ import pytest
 from lab import Lab, kubernetes, requirements
 from tests.e2e.console import Console
 
-NAME, SUBNET, HOSTS = "test-e2e", "10.78.0.0/24", 4
+# Two runs at the same time need a lab each.
+NAME = os.environ.get("FLOTILLA_E2E_LAB", "test-e2e")
+SUBNET = os.environ.get("FLOTILLA_E2E_SUBNET", "10.78.0.0/24")
+HOSTS = 4
 
 
 @pytest.fixture(scope="session")
