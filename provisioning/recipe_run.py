@@ -49,6 +49,11 @@ def planned_steps(recipe: Recipe, spec: ClusterSpec) -> list[PlannedStep]:
                 )
                 for host in hosts
             ]
+    # What is now known of the hosts is what the next plan is made from.
+    title = _("Look at the host again")
+    rows += [
+        PlannedStep("after", _("Afterwards"), FACTS_STEP, title, h.id, h.name) for h in spec.hosts
+    ]
     return rows
 
 
@@ -75,20 +80,21 @@ class RecipeRun:
             for phase in self.recipe.phases(self.spec):
                 self.run.check_canceled()
                 self._phase(phase)
+            self._look("after")
         finally:
             for runner in self.runners.values():
                 runner.close()
 
-    def _preflight(self) -> None:
-        """Facts are read in every attempt: they are what later steps decide by."""
-
+    def _look(self, phase: str) -> None:
         def look(host: HostSpec) -> None:
-            row = self.rows["preflight", FACTS_STEP, host.id]
-            with self._journaled(row) as outcome:
+            with self._journaled(self.rows[phase, FACTS_STEP, host.id]):
                 self.facts[host.id] = self.runners[host.id].facts()
-                outcome.changes = 0
 
         self._on_hosts(self.spec.hosts, look)
+
+    def _preflight(self) -> None:
+        """Facts are read in every attempt: they are what later steps decide by."""
+        self._look("preflight")
         row = self.rows["preflight", CHECK_STEP, None]
         with self._journaled(row):
             problems = self.recipe.preflight(self.spec, self.facts)
