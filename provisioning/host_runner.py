@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -93,6 +93,7 @@ class HostRunner:
         except FactsError as error:
             raise self._no_facts(result, output, error) from error
         skew = time_skew(facts, sent, received or time.time())
+        facts = replace(facts, skew=skew)
         set_state(
             self.host,
             HostState.READY,
