@@ -57,9 +57,8 @@ def environment_reads(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None
             continue
         owner = ast.unparse(node.func.value)
         default = node.args[1] if len(node.args) > 1 else None
-        if owner == "env" and node.func.attr in READERS:
-            yield node.args[0], default
-        elif node.func.attr == "get" and re.search(r"\benviron\b", owner):
+        reader = owner == "env" and node.func.attr in READERS
+        if reader or (node.func.attr == "get" and re.search(r"\benviron\b", owner)):
             yield node.args[0], default
 
 
