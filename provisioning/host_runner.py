@@ -8,14 +8,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from provisioning.facts import FACTS_SCRIPT, Facts, FactsError, parse_facts, time_skew
+from provisioning.facts import FACTS_SCRIPT, Facts, FactsError, parse_facts
 from provisioning.hints import hint
 from provisioning.lease import LeaseLost
 from provisioning.models import Host, HostState
@@ -89,17 +89,15 @@ class HostRunner:
             raise failure_of(error, self.host.name) from error
         self._unless_stopped(result)
         try:
-            facts = parse_facts("\n".join(output))
+            facts = parse_facts("\n".join(output), sent, received or time.time())
         except FactsError as error:
             raise self._no_facts(result, output, error) from error
-        skew = time_skew(facts, sent, received or time.time())
-        facts = replace(facts, skew=skew)
         set_state(
             self.host,
             HostState.READY,
             facts=json.loads(facts.to_json()),
             facts_at=timezone.now(),
-            clock_skew=skew,
+            clock_skew=facts.skew,
             offered_key="",
         )
         return facts
