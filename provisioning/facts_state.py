@@ -160,8 +160,8 @@ class Clusters(FactClass):
 # A folder without a journal is that of a script that changed nothing.
 [ -s "${d}undo.log" ] || continue; n=${d%/}; echo "cluster ${n##*/}"
 [ -f "$d/marks" ] && sed 's/^/mark /' "$d/marks"
-sed -n 's/^upload:[^ ]* .*/&/p' "$d/marks" 2>/dev/null | while read -r k h s t i; do
-[ "$(stat -c '%s %Y %i' "${k#upload:}" 2>/dev/null)" = "$s $t $i" ] &&
+sed -n 's/^upload:[^ ]* .*/&/p' "$d/marks" 2>/dev/null | while read -r k h s t c i; do
+[ "$(stat -c '%s %Y %Z %i' "${k#upload:}" 2>/dev/null)" = "$s $t $c $i" ] &&
   echo "upload $h ${k#upload:}"; done; done
 sed 's/^/hosts /' /etc/hosts"""
 

@@ -176,12 +176,17 @@ fl_room() {
 
 # fl_upload PATH MODE OWNER SHA SIZE PAYLOAD PACKED
 fl_upload() {
-  if fl_same "$1" "$2" "$3" && [ "$(stat -c %s "$1")" = "$5" ] && fl_sha "$1" && [ "$FL_R" = "$4" ]; then
-    fl_seen="$4 $(stat -c '%s %Y %i' "$1")"
+  if fl_same "$1" "$2" "$3"; then
+    # Hashing all programs takes seconds. The mark says with which size, times and inode this
+    # digest was found; a write, however it is done, moves the change time.
+    fl_seen="$4 $(stat -c '%s %Y %Z %i' "$1")"
     fl_mark_get "$FL_KEY"
-    [ "$FL_R" = "$fl_seen" ] || fl_mark_put "$FL_KEY" "$fl_seen"
-    fl_ok
-    return
+    if [ "$FL_R" = "$fl_seen" ]; then fl_ok; return; fi
+    if [ "$(stat -c %s "$1")" = "$5" ] && fl_sha "$1" && [ "$FL_R" = "$4" ]; then
+      fl_mark_put "$FL_KEY" "$fl_seen"
+      fl_ok
+      return
+    fi
   fi
   fl_changing
   fl_parents "$1"
@@ -190,7 +195,7 @@ fl_upload() {
   fl_t=${1%/*}/.${1##*/}.flotilla
   fl_receive "$fl_t" "$5" "$4" "$6" "$7"
   chmod "$2" "$fl_t" && chown "$3" "$fl_t" && mv -fT "$fl_t" "$1" || fl_unwritable "$1"
-  fl_mark_put "$FL_KEY" "$4 $(stat -c '%s %Y %i' "$1")"
+  fl_mark_put "$FL_KEY" "$4 $(stat -c '%s %Y %Z %i' "$1")"
   fl_changed
 }
 
@@ -279,6 +284,7 @@ fl_probe() {
 fl_wait() {
   if fl_quiet "$4"; then fl_ok; return; fi
   fl_changing
+  fl_count_restarts "$2"
   fl_end=$(($(date +%s) + $1))
   fl_tick=0
   until fl_quiet "$4"; do
@@ -289,7 +295,7 @@ fl_wait() {
     fl_tick=$(((fl_tick + 1) % 10))
     # A unit that keeps dying will not get better by waiting.
     if [ "$fl_tick" = 0 ]; then for fl_u in $2; do fl_dying "$fl_u" && fl_unit_failed "$fl_u"; done; fi
-    sleep 0.1
+    sleep 0.15
   done
   fl_ok
 }

@@ -1,18 +1,30 @@
 # Units, packages, kernel settings and the other parts of a system. Continues prelude.sh.
 
+# How often systemd has restarted units so far, as " name:count name:count ".
+fl_count_restarts() {
+  FL_RESTARTS=' '
+  for fl_u in $1; do
+    FL_RESTARTS="$FL_RESTARTS$fl_u:$(systemctl show -p NRestarts --value "$fl_u" 2>/dev/null) "
+  done
+}
+# A unit that has failed, or has been restarted 4 times since fl_count_restarts.
 fl_dying() {
   fl_s=$(systemctl show -p ActiveState -p NRestarts "$1" 2>/dev/null)
   case $fl_s in *ActiveState=failed*) return 0 ;; esac
   fl_n=${fl_s#*NRestarts=}
   fl_n=${fl_n%%"$NL"*}
-  [ "${fl_n:-0}" -ge "$((${FL_RESTARTS:-0} + 5))" ] 2>/dev/null
+  fl_old=${FL_RESTARTS#*" $1:"}
+  fl_old=${fl_old%% *}
+  [ "${fl_n:-0}" -ge "$((${fl_old:-0} + 4))" ] 2>/dev/null
 }
 
 fl_unit_failed() {
   fl_j=$(journalctl -u "$1" -n 20 --no-pager -o cat 2>/dev/null)
   case $fl_j in
     *[Aa]ddress' already in use'*)
-      fl_fail port_in_use "$1 runs" "$(printf '%s\n' "$fl_j" | grep -i 'already in use' | tail -n 1)$NL$(ss -Hltnp 2>/dev/null | head -n 40)" ;;
+      fl_j=$(printf '%s\n' "$fl_j" | grep -i 'already in use' | tail -n 1)
+      fl_p=$(printf '%s\n' "$fl_j" | sed -n 's/.*:\([0-9]\{1,5\}\): bind.*/\1/p')
+      fl_fail port_in_use "$1 runs" "port ${fl_p:-?} is taken: $(ss -Hltnp ${fl_p:+"sport = :$fl_p"} 2>/dev/null | sed 's/.*users:/users:/' | sort -u | head -n 5)$NL$fl_j" ;;
     *[Nn]o' space left'*) fl_fail disk_full "$1 runs" "$(df -h 2>/dev/null)$NL$fl_j" ;;
   esac
   fl_fail unit_failed "$1 runs" "$(systemctl show -p ActiveState,SubState,Result,NRestarts "$1" | tr '\n' ' ')$NL$fl_j"
@@ -52,7 +64,6 @@ fl_unit() {
   if [ "$3" = yes ]; then
     fl_verb=start
     [ "$fl_up" = no ] || fl_verb=restart
-    FL_RESTARTS=$(systemctl show -p NRestarts --value "$1")
     systemctl "$fl_verb" "$5" "$1" || fl_unit_failed "$1"
     [ "$5" = --no-block ] || systemctl is-active --quiet "$1" || fl_unit_failed "$1"
     fl_mark_put "unit:$1" "$4"

@@ -87,6 +87,31 @@ def test_a_wait_gives_up_at_once_when_its_unit_has_failed(host: LocalHost) -> No
     assert "nginx" in str(run.failure["found"])
 
 
+def test_restarts_of_long_ago_do_not_end_a_wait(host: LocalHost) -> None:
+    """A unit that was restarted often before the wait began may be fine by now."""
+    host.program(
+        "systemctl",
+        'case "$*" in *--value*) echo 9;; *) printf "NRestarts=9\\nActiveState=active\\n";; esac',
+    )
+    flag = host.path("flag")
+    slow = f"echo x >> {flag}; [ $(wc -l < {flag}) -gt 14 ]"
+    wait = Wait("w", "API", slow, 30, "ready", units=("kube-apiserver.service",))
+    assert host.make(wait).states(wait.key) == ["changing", "ok"]
+
+
+def test_a_unit_that_keeps_dying_ends_the_wait(host: LocalHost) -> None:
+    counter = host.path("restarts")
+    host.program(
+        "systemctl",
+        f'case "$*" in *--value*) echo 0;; *) echo x >> {counter};'
+        f" echo NRestarts=$(wc -l < {counter}); echo ActiveState=activating;; esac",
+    )
+    host.program("journalctl", "echo panic: bad flag")
+    run = host.make(Wait("w", "API", "false", 60, "ready", units=("kube-apiserver.service",)))
+    assert run.failure["hint_code"] == "unit_failed"
+    assert "panic: bad flag" in str(run.failure["found"])
+
+
 def test_a_probe_that_finds_something_fails_with_it(host: LocalHost) -> None:
     good = Probe("p", "Fine", "true", "nothing", "left_behind")
     assert host.make(good).states(good.key) == ["ok"]

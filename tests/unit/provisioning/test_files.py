@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -122,6 +123,19 @@ def test_an_upload_is_asked_for_once_and_checked(host: LocalHost, tmp_path: Path
     second = host.make(upload)
     assert not [e for e in second.events if e.verb == "want"]
     assert second.states(upload.key) == ["ok"]
+
+
+def test_a_program_that_was_tampered_with_is_sent_again(host: LocalHost, tmp_path: Path) -> None:
+    file = release_file(tmp_path, "kubelet", content=b"good" * 1000)
+    path = host.path("kubelet")
+    upload = Upload(file, str(path), 0o755, host.owner)
+    host.make(upload)
+    was = path.stat()
+    path.write_bytes(b"evil" * 1000)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    run = host.make(upload)
+    assert [e for e in run.events if e.verb == "want"]
+    assert path.read_bytes() == b"good" * 1000
 
 
 def test_several_uploads_share_one_channel(host: LocalHost, tmp_path: Path) -> None:
