@@ -161,7 +161,7 @@ class Clusters(FactClass):
 [ -s "${d}undo.log" ] || continue; n=${d%/}; echo "cluster ${n##*/}"
 [ -f "$d/marks" ] && sed 's/^/mark /' "$d/marks"
 sed -n 's/^upload:[^ ]* .*/&/p' "$d/marks" 2>/dev/null | while read -r k h s t c i; do
-[ "$(stat -c '%s %Y %Z %i' "${k#upload:}" 2>/dev/null)" = "$s $t $c $i" ] &&
+[ "$(stat -c '%s %.9Y %.9Z %i' "${k#upload:}" 2>/dev/null)" = "$s $t $c $i" ] &&
   echo "upload $h ${k#upload:}"; done; done
 sed 's/^/hosts /' /etc/hosts"""
 

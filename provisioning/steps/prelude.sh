@@ -179,7 +179,7 @@ fl_upload() {
   if fl_same "$1" "$2" "$3"; then
     # Hashing all programs takes seconds. The mark says with which size, times and inode this
     # digest was found; a write, however it is done, moves the change time.
-    fl_seen="$4 $(stat -c '%s %Y %Z %i' "$1")"
+    fl_seen="$4 $(stat -c '%s %.9Y %.9Z %i' "$1")"
     fl_mark_get "$FL_KEY"
     if [ "$FL_R" = "$fl_seen" ]; then fl_ok; return; fi
     if [ "$(stat -c %s "$1")" = "$5" ] && fl_sha "$1" && [ "$FL_R" = "$4" ]; then
@@ -195,7 +195,7 @@ fl_upload() {
   fl_t=${1%/*}/.${1##*/}.flotilla
   fl_receive "$fl_t" "$5" "$4" "$6" "$7"
   chmod "$2" "$fl_t" && chown "$3" "$fl_t" && mv -fT "$fl_t" "$1" || fl_unwritable "$1"
-  fl_mark_put "$FL_KEY" "$4 $(stat -c '%s %Y %Z %i' "$1")"
+  fl_mark_put "$FL_KEY" "$4 $(stat -c '%s %.9Y %.9Z %i' "$1")"
   fl_changed
 }
 
