@@ -83,7 +83,7 @@ bench: build $(STAMPS)/dev-packages ## measure speed and memory
 
 .PHONY: messages
 messages: $(STAMPS)/dev-packages ## collect the strings to translate (needs gettext)
-	$(BIN)/python manage.py makemessages --locale zh_Hans --no-location --ignore node_modules --ignore staticfiles --ignore var
+	$(BIN)/python manage.py makemessages --locale zh_Hans --no-location --ignore node_modules --ignore staticfiles --ignore var --ignore tests --ignore bench
 	$(BIN)/python -m console.setup.translations
 
 .PHONY: lock

@@ -67,7 +67,7 @@ def _hosts() -> dict[str, int]:
         counts["all"] += 1
         if state not in (HostState.READY, HostState.NEW):
             counts["attention"] += 1
-        if cluster is not None:
+        if cluster:
             counts["used"] += 1
         elif state == HostState.READY:
             counts["free"] += 1

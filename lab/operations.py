@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as titled
+from django.utils.translation import gettext_noop
 
 from console.setup.identity import Identity, give
 from lab import base, first_tasks, kubernetes, requirements
@@ -60,10 +60,10 @@ def go_on(run: TaskRun) -> None:
 
 @operation(
     "lab_base",
-    title=titled("Prepare this machine for local hosts"),
+    title=gettext_noop("Prepare this machine for local hosts"),
     steps=[
-        ("packages", titled("Install what this machine lacks")),
-        ("base", titled("Make the hosts' Debian")),
+        ("packages", gettext_noop("Install what this machine lacks")),
+        ("base", gettext_noop("Make the hosts' Debian")),
     ],
     queue="lab",
 )
@@ -84,10 +84,10 @@ def lab_base(run: TaskRun) -> None:
 
 @operation(
     "lab_kubernetes",
-    title=titled("Get Kubernetes for local clusters"),
+    title=gettext_noop("Get Kubernetes for local clusters"),
     steps=[
-        ("binaries", titled("Find or build the Kubernetes programs")),
-        ("import", titled("Import them as a release")),
+        ("binaries", gettext_noop("Find or build the Kubernetes programs")),
+        ("import", gettext_noop("Import them as a release")),
     ],
     queue="lab",
 )
@@ -109,11 +109,11 @@ def lab_kubernetes(run: TaskRun) -> None:
 
 @operation(
     "lab_hosts",
-    title=titled("Boot the local hosts"),
+    title=gettext_noop("Boot the local hosts"),
     steps=[
-        ("boot", titled("Boot the hosts")),
-        ("register", titled("Register them in the console")),
-        ("check", titled("Sign in to each and read its facts")),
+        ("boot", gettext_noop("Boot the hosts")),
+        ("register", gettext_noop("Register them in the console")),
+        ("check", gettext_noop("Sign in to each and read its facts")),
     ],
     queue="lab",
 )

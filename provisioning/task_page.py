@@ -140,9 +140,7 @@ def _slowest_host(steps: Sequence[TaskStep]) -> float | None:
     return max(sums.values(), default=None)
 
 
-def _task_progress(
-    task: Task, steps: Sequence[TaskStep], phases: Sequence[PhaseView]
-) -> Progress:
+def _task_progress(task: Task, steps: Sequence[TaskStep], phases: Sequence[PhaseView]) -> Progress:
     expected = [p.progress.expected for p in phases if p.progress.expected is not None]
     elapsed = None
     if task.started and task.ended:
@@ -163,9 +161,7 @@ def _columns(steps: Iterable[TaskStep]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: name == ""))
 
 
-def _phases(
-    task: Task, steps: Sequence[TaskStep], columns: Sequence[str]
-) -> tuple[PhaseView, ...]:
+def _phases(task: Task, steps: Sequence[TaskStep], columns: Sequence[str]) -> tuple[PhaseView, ...]:
     groups: dict[str, list[TaskStep]] = {}
     for step in steps:
         groups.setdefault(step.phase, []).append(step)

@@ -129,9 +129,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
 def log_text(_request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The whole log as text: time, host, step and the line, separated by a blank."""
     task = get_object_or_404(Task, pk=pk)
-    response = StreamingHttpResponse(
-        _text_of(task.pk), content_type="text/plain; charset=utf-8"
-    )
+    response = StreamingHttpResponse(_text_of(task.pk), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="task-{task.pk}.log"'
     return response
 

@@ -11,7 +11,7 @@ from console.accounts.permissions import PUBLIC, requires
 def server_error(request: HttpRequest) -> HttpResponse:
     """500 without anything that could fail again: no user, no database, no navigation."""
     context = {"request_id": getattr(request, "request_id", "")}
-    return render(None, "500.html", context, status=500)  # type: ignore[arg-type]
+    return render(None, "500.html", context, status=500)
 
 
 @requires(GET=PUBLIC, POST=PUBLIC)

@@ -91,9 +91,7 @@ def _beyond(
     if column in ("id", "pk"):
         wanted = Q(**{f"pk__{compare}": key})
     else:
-        wanted = Q(**{f"{column}__{compare}": value}) | Q(
-            **{column: value, f"pk__{compare}": key}
-        )
+        wanted = Q(**{f"{column}__{compare}": value}) | Q(**{column: value, f"pk__{compare}": key})
     try:
         return queryset.filter(wanted)
     except (ValueError, TypeError, ValidationError, FieldError):

@@ -34,8 +34,7 @@ def cpus_text(count: float) -> str:
 
 def duration_text(seconds: float) -> str:
     """0.4 -> "0.4 s", 65 -> "1 min 05 s", 3700 -> "1 h 01 min", 90000 -> "1 d 1 h"."""
-    if seconds < 0:
-        seconds = 0
+    seconds = max(seconds, 0)
     if seconds < 9.95:
         return _("%(seconds)s s") % {"seconds": _short(seconds)}
     whole = round(seconds)

@@ -61,9 +61,7 @@ def signed_in_state(console: Console, chromium: Browser) -> object:
 
 
 @pytest.fixture
-def open_page(
-    console: Console, chromium: Browser, signed_in_state: object
-) -> Iterator[Open]:
+def open_page(console: Console, chromium: Browser, signed_in_state: object) -> Iterator[Open]:
     """open_page(path, width=1440, theme="light", signed_in=True): a page without any error.
 
     Whatever the browser complains about (a broken script, a refused style) fails the test,
@@ -90,9 +88,7 @@ def open_page(
                 complaints.append(f"{path}: {text}")
 
         page.on("pageerror", lambda error: complain(str(error)))
-        page.on(
-            "console", lambda said: complain(said.text) if said.type == "error" else None
-        )
+        page.on("console", lambda said: complain(said.text) if said.type == "error" else None)
         if prepare is not None:
             prepare(page)
         page.goto(console.url + path)

@@ -25,7 +25,11 @@ from console.ui.quantities import ago_text, bytes_text, cpus_text, duration_text
 from console.ui.statuses import look
 
 register = template.Library()
-CONTROL = re.compile(r"\x1b\[[0-9;:]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
+CONTROL = re.compile(
+    r"\x1b\[[0-9;:]*[ -/]*[@-~]"  # colours and cursor movements
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # window titles and links
+    r"|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]"
+)
 
 
 @register.simple_tag
@@ -112,16 +116,16 @@ def sort(context: Context, key: str, label: str) -> SafeString:
 def widget(field: BoundField) -> SafeString:
     """A form field's input with the classes and the ARIA references of ui/field.html."""
     kind = field.field.widget
-    attrs = {"class": _widget_class(kind)}
+    attrs: dict[str, str | bool] = {"class": _widget_class(kind)}
     described = [f"id_{field.html_name}_error"] if field.errors else []
     described += [f"{field.auto_id}_helptext"] if field.help_text else []
     if described:
         attrs["aria-describedby"] = " ".join(described)
     if field.errors:
-        attrs["class"] += " is-invalid"
+        attrs["class"] = f"{attrs['class']} is-invalid"
         attrs["aria-invalid"] = "true"
     if own := kind.attrs.get("class"):
-        attrs["class"] += f" {own}"
+        attrs["class"] = f"{attrs['class']} {own}"
     return field.as_widget(attrs=attrs)
 
 
