@@ -190,6 +190,15 @@ def delete_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None
         )
 
 
+def facts_are_old(cluster: Cluster) -> bool:
+    """Whether the hosts were last looked at before the last task changed them."""
+    last = Task.objects.filter(cluster=cluster).exclude(ended=None).order_by("-ended").first()
+    hosts = Host.objects.filter(cluster=cluster)
+    if last is None:
+        return hosts.filter(facts_at=None).exists()
+    return hosts.exclude(facts_at__gte=last.ended).exists()
+
+
 def running_task(cluster: Cluster) -> Task | None:
     """The cluster's task that waits or runs, if there is one."""
     unended = Task.objects.filter(cluster=cluster, ended=None)

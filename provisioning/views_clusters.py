@@ -16,7 +16,7 @@ from console.accounts.confirm import confirm_password
 from console.accounts.models import User
 from console.accounts.permissions import requires
 from console.ui.forms import ConfirmNameForm
-from provisioning import clusters, kubeconfig
+from provisioning import clusters, host_actions, kubeconfig
 from provisioning.forms_clusters import ClusterForm, KubeconfigForm, digest_of
 from provisioning.models import Host
 from provisioning.operations import Refused
@@ -72,7 +72,12 @@ def repair(request: HttpRequest, pk: int) -> HttpResponse:
     """The plan of a repair, and its launch."""
     cluster = _ours(pk)
     plan, problems, warnings = None, [], []
-    if request.method == "POST":
+    if request.method == "POST" and request.GET.get("step") == "check":
+        hosts = list(Host.objects.filter(cluster=cluster))
+        if hosts:
+            task = host_actions.check(hosts, _user(request), request)
+            return redirect("provisioning:task", pk=task.pk)
+    elif request.method == "POST":
         try:
             task = clusters.repair_cluster(cluster, _user(request), request)
             return redirect("provisioning:task", pk=task.pk)
@@ -85,7 +90,13 @@ def repair(request: HttpRequest, pk: int) -> HttpResponse:
         plan, warnings = found.plan, [f"{p.what} {p.mend}" for p in found.problems]
     except ReleaseError as error:
         problems = problems or [f"{error} {error.hint}"]
-    context = {"cluster": cluster, "plan": plan, "problems": problems, "warnings": warnings}
+    context = {
+        "cluster": cluster,
+        "plan": plan,
+        "problems": problems,
+        "warnings": warnings,
+        "old_facts": clusters.facts_are_old(cluster),
+    }
     return render(request, "clusters/repair.html", context)
 
 

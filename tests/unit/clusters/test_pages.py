@@ -298,8 +298,15 @@ def test_a_repair_shows_its_plan_first(admin_client, choice):
     Task.objects.update(status=TaskStatus.FAILED, ended=timezone.now())
     cluster.set_status(ClusterStatus.FAILED, "It failed.")
     page = reverse("provisioning:cluster-repair", args=[cluster.pk])
-    assert "Launch the repair" in admin_client.get(page).content.decode()
+    html = admin_client.get(page).content.decode()
+    assert "Launch the repair" in html
+    assert "last looked at before the last task" in html
     assert Task.objects.count() == 1
+    Host.objects.update(facts_at=timezone.now())
+    assert "last looked at before" not in admin_client.get(page).content.decode()
+    checked = admin_client.post(f"{page}?step=check")
+    assert Task.objects.get(operation="check_hosts").parameters["hosts"]
+    assert checked.status_code == 302
     answer = admin_client.post(page)
     assert answer.status_code == 302
     assert Task.objects.filter(operation="repair").count() == 1
