@@ -16,6 +16,8 @@ from tests.e2e.console import Console
 NAME = os.environ.get("FLOTILLA_E2E_LAB", "test-e2e")
 SUBNET = os.environ.get("FLOTILLA_E2E_SUBNET", "10.78.0.0/24")
 HOSTS = 4
+# Who runs one test again and again names a folder: lab and console's data stay as they are.
+KEPT = os.environ.get("FLOTILLA_E2E_KEEP")
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +25,13 @@ def lab() -> Iterator[Lab]:
     lacks = requirements.missing()
     if lacks:
         pytest.skip("the lab cannot run here: " + "; ".join(f"{m.what} ({m.how})" for m in lacks))
-    Lab(NAME, SUBNET, HOSTS).down()
+    if not KEPT:
+        Lab(NAME, SUBNET, HOSTS).down()
     lab = Lab(NAME, SUBNET, HOSTS)
     lab.up()
     yield lab
-    lab.down()
+    if not KEPT:
+        lab.down()
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +43,7 @@ def binaries() -> Path:
 @pytest.fixture(scope="session")
 def bare_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A console that knows no host and no release."""
-    data = tmp_path_factory.mktemp("console") / "var"
+    data = Path(KEPT or tmp_path_factory.mktemp("console")) / "var"
     console = Console(data, FLOTILLA_TASK_LEASE_SECONDS="6")
     console.start()
     yield console
