@@ -89,6 +89,21 @@ PAUSE_IMAGE: Since[str] = Since(
         (34, "registry.k8s.io/pause:3.10.1"),
     )
 )
+# The CoreDNS that kubeadm installs with a version.
+COREDNS_IMAGE: Since[str] = Since(
+    (
+        (0, "k8s.gcr.io/coredns:1.7.0"),
+        (21, "k8s.gcr.io/coredns/coredns:v1.8.0"),
+        (22, "k8s.gcr.io/coredns/coredns:v1.8.4"),
+        (23, "k8s.gcr.io/coredns/coredns:v1.8.6"),
+        (25, "registry.k8s.io/coredns/coredns:v1.9.3"),
+        (27, "registry.k8s.io/coredns/coredns:v1.10.1"),
+        (29, "registry.k8s.io/coredns/coredns:v1.11.1"),
+        (32, "registry.k8s.io/coredns/coredns:v1.11.3"),
+        (33, "registry.k8s.io/coredns/coredns:v1.12.0"),
+        (34, "registry.k8s.io/coredns/coredns:v1.12.1"),
+    )
+)
 # The oldest etcd that a version is served by: 3.4 until 1.33; 1.34 uses features of 3.5.24 and 3.6
 # (cluster/images/etcd and kubeadm's SupportedEtcdVersion; minimum of kubeadm's table).
 ETCD_MINIMUM: Since[tuple[int, int, int]] = Since(

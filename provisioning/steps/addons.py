@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from provisioning import versions
 from provisioning.spec import ClusterSpec
 from provisioning.steps.base import Context, Step
+from provisioning.steps.dns import WITHOUT_DNS, dns_choice, dns_objects
 from provisioning.steps.layout import KUBECTL, KUBERNETES, pod_range
-from provisioning.steps.resources import Command, File, Resource, Wait, digest
+from provisioning.steps.resources import Command, File, Note, Resource, Wait, digest
 
 
 def is_routed(spec: ClusterSpec) -> bool:
@@ -69,15 +70,20 @@ class Addons(Step):
                 unless=self._ranges_set(spec),
             ),
         ]
-        for option, about in (("network_manifest", "Network plug-in"), ("dns_manifest", "DNS")):
-            text = str(spec.options.get(option, ""))
-            if text.strip():
-                path = f"{KUBERNETES}/objects/{option.replace('_', '-')}.yaml"
-                found.append(File(path, text))
-                found.append(
-                    Command(option, about, f"{KUBECTL} apply -f {path}", version=digest(text))
-                )
+        if not is_routed(spec):
+            network = str(spec.options.get("network_manifest", ""))
+            found += self._applied("network", "Network plug-in", network)
+        if dns_choice(spec) == "none":
+            found.append(Note("dns", "No DNS inside the cluster", WITHOUT_DNS))
+        else:
+            found += self._applied("dns", "DNS inside the cluster (CoreDNS)", dns_objects(spec))
         return found
+
+    @staticmethod
+    def _applied(name: str, about: str, manifest: str) -> list[Resource]:
+        path = f"{KUBERNETES}/objects/{name}.yaml"
+        apply = f"{KUBECTL} apply -f {path}"
+        return [File(path, manifest), Command(name, about, apply, version=digest(manifest))]
 
     @staticmethod
     def _ranges_set(spec: ClusterSpec) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from provisioning import pki, versions
 from provisioning.steps.base import Context, Step
 from provisioning.steps.certificates import kubeconfig_file, needs_bootstrap, pair_files
+from provisioning.steps.dns import dns_choice
 from provisioning.steps.layout import (
     API_PORT,
     BIN,
@@ -61,7 +62,7 @@ def kubelet_config(ctx: Context) -> str:
         "containerLogMaxSize": "10Mi",
         "healthzBindAddress": "127.0.0.1",
     }
-    if str(ctx.spec.options.get("dns", "none")) != "none":
+    if dns_choice(ctx.spec) != "none":
         config["clusterDNS"] = [service_address(ctx.spec, 10)]
     config.update(versions.kubelet_config(ctx.spec.release.version, facts.cgroup))
     return as_yaml(config)

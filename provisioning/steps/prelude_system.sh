@@ -178,14 +178,14 @@ fl_apt() {
     fl_has_package "$fl_q" || fl_prior "package:$fl_q" package "$fl_q"
   done
   # Debian starts services as it installs them; ours start when they are configured.
-  fl_rc=/usr/sbin/policy-rc.d fl_own=0
-  if [ ! -e $fl_rc ]; then
-    fl_prior "file:$fl_rc" file $fl_rc absent
-    printf '#!/bin/sh\nexit 101\n' >$fl_rc && chmod 755 $fl_rc && fl_own=1
+  fl_rc=${FLOTILLA_ROOT:-}/usr/sbin/policy-rc.d fl_own=0
+  if [ ! -e "$fl_rc" ]; then
+    fl_prior "file:$fl_rc" file "$fl_rc" absent
+    printf '#!/bin/sh\nexit 101\n' >"$fl_rc" && chmod 755 "$fl_rc" && fl_own=1
   fi
   fl_run "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold --no-install-recommends install $1"
   fl_st=$FL_R
-  [ "$fl_own" = 0 ] || rm -f $fl_rc
+  [ "$fl_own" = 0 ] || rm -f "$fl_rc"
   [ "$fl_st" = 0 ] || fl_fail package_failed "package $1 installed" "$fl_out"
 }
 

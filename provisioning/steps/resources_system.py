@@ -282,3 +282,26 @@ class Probe(Resource):
     def script(self, payloads: Payloads) -> str:
         hint = shell.token(self.hint)
         return f"fl_probe {shell.quote(self.expected)} {hint} {shell.quote(self.run)}"
+
+
+@dataclass(frozen=True)
+class Note(Resource):
+    """Something that the plan says and that nothing is done for."""
+
+    name: str
+    about: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        return f"note:{self.name}"
+
+    @property
+    def title(self) -> str:
+        return self.about
+
+    def evaluate(self, facts: Facts) -> PlanItem:
+        return self.ok(self.text)
+
+    def script(self, payloads: Payloads) -> str:
+        return "fl_ok"

@@ -22,6 +22,9 @@ fl_undo() { # RECORDS
   fi
   # The first record of a key counts; then last things first.
   FL_ALL=$(printf '%s\n' "$FL_ALL" | awk 'NF >= 3 && !seen[$1]++' | awk '{a[NR] = $0} END {for (i = NR; i > 0; i--) print a[i]}')
+  # All at once first: they end side by side.
+  # shellcheck disable=SC2046
+  systemctl stop $(printf '%s\n' "$FL_ALL" | awk '$2 == "unit" && $3 != "containerd.service" {print $3}') 2>/dev/null
   fl_each fl_undo_stop unit
   fl_runtime_remains
   fl_each fl_undo_containerd tree
@@ -77,13 +80,11 @@ fl_decode() { FL_R=$(printf '%s' "$1" | base64 -d 2>/dev/null); }
 fl_undo_stop() {
   # containerd must still answer while the pods are taken down.
   [ "$1" = containerd.service ] && return 0
-  fl_was=$(systemctl is-active "$1" 2>/dev/null)
   fl_on=$(systemctl is-enabled "$1" 2>/dev/null)
-  systemctl stop "$1" 2>/dev/null
-  if [ "$2" = no ]; then case $fl_on in enabled*) systemctl disable -q --no-reload "$1" 2>/dev/null ;; esac; fi
-  case $fl_was$fl_on in active*) fl_undone ;; esac
   systemctl is-active --quiet "$1" && fl_left "unit $1 is still running"
-  :
+  if [ "$2" = no ]; then
+    case $fl_on in enabled*) systemctl disable -q --no-reload "$1" 2>/dev/null; fl_undone ;; esac
+  fi
 }
 fl_undo_start() {
   [ "$2" = yes ] && ! systemctl is-enabled --quiet "$1" 2>/dev/null && systemctl enable -q --no-reload "$1"

@@ -359,3 +359,25 @@ def test_delete_has_a_rescan_that_fails_on_anything_left(spec: ClusterSpec) -> N
 def test_repair_runs_the_same_phases(spec: ClusterSpec) -> None:
     ids = [p.id for p in RECIPES["repair"].phases(spec)]
     assert ids == [p.id for p in CREATE.phases(spec)]
+
+
+def test_a_release_without_coredns_says_so_in_the_plan(spec: ClusterSpec) -> None:
+    text = json.dumps(plan(CREATE, spec, facts_of(spec), {}).as_data())
+    assert "pods reach services by address" in text
+
+
+def test_coredns_gets_the_address_that_kubelets_hand_out() -> None:
+    spec = make_spec(options={"dns": "coredns"})
+    found = resources(spec, spec.hosts[0], material_of(spec))
+    objects = list(yaml.safe_load_all(file(found, "/etc/kubernetes/objects/dns.yaml")))
+    service = next(o for o in objects if o["kind"] == "Service")
+    kubelet = yaml.safe_load(file(found, "/etc/kubernetes/kubelet.yaml"))
+    assert kubelet["clusterDNS"] == [service["spec"]["clusterIP"]] == ["10.96.0.10"]
+
+
+def test_an_admins_network_manifest_replaces_the_routed_network() -> None:
+    spec = make_spec(options={"network": "manifest", "network_manifest": "kind: DaemonSet\n"})
+    found = resources(spec, spec.hosts[0], material_of(spec))
+    assert file(found, "/etc/kubernetes/objects/network.yaml") == "kind: DaemonSet\n"
+    assert "unit:kubernetes-network.service" not in found
+    assert "--allocate-node-cidrs=true" in controller_manager_flags(spec)

@@ -20,8 +20,8 @@ enable) touch $d/enabled ;;
 disable) rm -f $d/enabled ;;
 start|restart) [ -e $d/broken ] && exit 1; touch $d/active ;;
 stop) rm -f $d/active ;;
-is-active) [ -e $d/active ] && echo active ;;
-is-enabled) [ -e $d/enabled ] && echo enabled ;;
+is-active) [ -e $d/active ] && echo active; [ -e $d/active ] ;;
+is-enabled) [ -e $d/enabled ] && echo enabled; [ -e $d/enabled ] ;;
 esac
 """
 
