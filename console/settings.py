@@ -235,7 +235,22 @@ WORKER_TASKS = env.number("FLOTILLA_WORKER_TASKS", 4, least=1)
 SSH_CONNECT_SECONDS = env.number("FLOTILLA_SSH_CONNECT_SECONDS", 10, least=1)
 
 RELEASES_DIR = env.path("FLOTILLA_RELEASES", DATA_DIR / "releases")
-RELEASE_MIRROR = env.text("FLOTILLA_RELEASE_MIRROR", "https://dl.k8s.io")
+# Official downloads, or mirrors with the same layouts.
+RELEASE_MIRROR = env.text("FLOTILLA_RELEASE_MIRROR", "https://dl.k8s.io/release")
+RELEASE_ETCD_MIRROR = env.text(
+    "FLOTILLA_RELEASE_ETCD_MIRROR", "https://github.com/etcd-io/etcd/releases/download"
+)
+RELEASE_CNI_MIRROR = env.text(
+    "FLOTILLA_RELEASE_CNI_MIRROR",
+    "https://github.com/containernetworking/plugins/releases/download",
+)
+RELEASE_CNI_VERSION = env.text("FLOTILLA_RELEASE_CNI_VERSION", "v1.5.1")
+# Images that hosts pull for official releases; empty: what the version's kubeadm uses.
+RELEASE_PAUSE_IMAGE = env.text("FLOTILLA_RELEASE_PAUSE_IMAGE")
+RELEASE_VERIFY_IMAGE = env.text(
+    "FLOTILLA_RELEASE_VERIFY_IMAGE", "registry.k8s.io/e2e-test-images/busybox:1.36.1-1"
+)
+RELEASE_UPLOAD_MIB = env.number("FLOTILLA_RELEASE_UPLOAD_MIB", 2048, least=1)
 
 LOGGING = {
     "version": 1,

@@ -6,7 +6,6 @@ Pure: nothing here looks into the database or opens a connection.
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,12 +13,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from console.ui.quantities import bytes_text
-from provisioning.facts import Facts, FactsError
-from provisioning.releases_layout import ARCHITECTURES
-
 if TYPE_CHECKING:
-    from provisioning.models import Host
+    pass
 
 MAX_LINES = 500
 MAX_BYTES = 64 * 1024
@@ -239,87 +234,3 @@ def _short(text: str) -> str:
     """What was typed, fit to be repeated in a message: one line, no control characters."""
     line = "".join(char if char.isprintable() else "�" for char in text)
     return line if len(line) <= 80 else line[:79] + "…"
-
-
-# -- whether a host can be taken for a new cluster -----------------------------------------
-
-GIB = 1024**3
-# For each role: CPUs, memory, free disk for images and containers.
-NEEDS = {
-    "control_plane": (1, 900 * 1024**2, 4 * GIB),
-    "worker": (1, 400 * 1024**2, 2 * GIB),
-}
-MAX_SKEW = 30.0
-PORTS = {"control_plane": (6443, 2379, 2380, 10250, 10257, 10259), "worker": (10250,)}
-
-
-def suitability(host: Host, role: str, arch: str = "") -> list[str]:
-    """Why a host cannot be taken for a new cluster; empty when it can.
-
-    role: "control_plane" or "worker"; arch: the release's, where it is chosen already. A
-    quick look at what is known, for a form; preflight looks again before anything is changed.
-    """
-    if host.cluster_id is not None:
-        return [_("it serves the cluster %(cluster)s already") % {"cluster": host.cluster}]
-    if host.state != "ready":
-        return [str(host.get_state_display())]
-    try:
-        facts = Facts.from_json(json.dumps(host.facts or {}))
-    except FactsError:
-        facts = Facts()
-    if not facts.kernel:
-        return [_("it was not checked yet")]
-    return [
-        *_unfit_machine(facts, role, arch),
-        *_unfit_state(facts, role, host.clock_skew),
-    ]
-
-
-def _unfit_machine(facts: Facts, role: str, arch: str) -> list[str]:
-    cpus, memory, space = NEEDS[role]
-    reasons = []
-    if facts.arch not in ARCHITECTURES or (arch and facts.arch != arch):
-        reasons.append(
-            _("its architecture is %(found)s, not %(wanted)s")
-            % {"found": facts.arch, "wanted": arch or " / ".join(ARCHITECTURES)}
-        )
-    if facts.init != "systemd":
-        reasons.append(_("it does not run systemd"))
-    if not facts.root:
-        reasons.append(_("no root rights: the user is not root and sudo did not help"))
-    if facts.cpus < cpus:
-        reasons.append(_("%(count)d CPU of at least %(least)d") % _pair(facts.cpus, cpus))
-    if facts.memory < memory:
-        reasons.append(
-            _("%(found)s of memory, at least %(least)s are needed")
-            % {"found": bytes_text(facts.memory), "least": bytes_text(memory)}
-        )
-    disk = facts.disk("/var/lib/containerd")
-    if disk is not None and disk.free < space:
-        reasons.append(
-            _("%(found)s free on %(mount)s, at least %(least)s are needed")
-            % {"found": bytes_text(disk.free), "mount": disk.mount, "least": bytes_text(space)}
-        )
-    return reasons
-
-
-def _pair(count: int, least: int) -> dict[str, int]:
-    return {"count": count, "least": least}
-
-
-def _unfit_state(facts: Facts, role: str, skew: float | None) -> list[str]:
-    reasons = []
-    if skew is not None and abs(skew) > MAX_SKEW:
-        reasons.append(
-            _("its clock is off by %(seconds)d s, at most %(most)d s are allowed")
-            % {"seconds": abs(skew), "most": MAX_SKEW}
-        )
-    for listener in facts.listeners:
-        if listener.protocol == "tcp" and listener.port in PORTS[role]:
-            reasons.append(
-                _("port %(port)d is taken by %(process)s")
-                % {"port": listener.port, "process": listener.process or _("another program")}
-            )
-    if facts.traces:
-        reasons.append(_("it already runs Kubernetes: %(what)s") % {"what": facts.traces[0]})
-    return list(dict.fromkeys(reasons))

@@ -26,9 +26,8 @@ class SSHCredential(models.Model):
     kind = models.CharField(_("key type"), max_length=16, choices=KeyKind)
     public_key = models.TextField(_("public key"))
     fingerprint = models.CharField(_("fingerprint"), max_length=64)
-    # The key as OpenSSH text; what was pasted with a passphrase is kept with it.
+    # OpenSSH text without a passphrase; one that was pasted with a passphrase is opened first.
     private_key = EncryptedTextField()
-    passphrase = EncryptedTextField()
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -78,9 +77,7 @@ class Host(models.Model):
     # "ssh-ed25519 AAAA...": what was trusted, and what the host showed and nobody trusts yet.
     host_key = models.TextField(_("trusted host key"), blank=True)
     offered_key = models.TextField(_("offered host key"), blank=True)
-    state = models.CharField(
-        _("state"), max_length=16, choices=HostState, default=HostState.NEW
-    )
+    state = models.CharField(_("state"), max_length=16, choices=HostState, default=HostState.NEW)
     state_reason = models.TextField(_("reason"), blank=True)
     state_since = models.DateTimeField(_("since"), null=True, blank=True)
     facts = models.JSONField(default=dict, blank=True)

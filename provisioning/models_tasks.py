@@ -151,9 +151,7 @@ class HostChange(models.Model):
         ordering = ("id",)
         constraints = (
             # Only the first record counts: what was there before Flotilla came.
-            models.UniqueConstraint(
-                fields=("cluster", "host", "key"), name="one_change_of_a_key"
-            ),
+            models.UniqueConstraint(fields=("cluster", "host", "key"), name="one_change_of_a_key"),
         )
 
     def __str__(self) -> str:

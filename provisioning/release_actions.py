@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.core.files import File
 from django.db import transaction
 from django.http import HttpRequest
@@ -17,7 +18,6 @@ from provisioning.models import Release, ReleaseState, Task, TaskStatus
 from provisioning.operation_releases import upload_path
 from provisioning.operations import launch
 from provisioning.releases_layout import ReleaseError, printable
-from provisioning.releases_settings import setting
 from provisioning.releases_sources import OFFICIAL
 
 LIVE = (TaskStatus.QUEUED, TaskStatus.RUNNING)
@@ -63,7 +63,7 @@ def fetch(version: str, arch: str, user: User, request: HttpRequest) -> tuple[Re
 
 def upload(file: File[bytes], version: str, arch: str, user: User, request: HttpRequest) -> Task:
     """Keep an uploaded bundle and have a task look into it. Raises ReleaseError."""
-    limit = int(setting("RELEASE_UPLOAD_MIB")) * 1024**2
+    limit = settings.RELEASE_UPLOAD_MIB * 1024**2
     name = printable(file.name or "", 120)
     if (file.size or 0) > limit:
         raise ReleaseError(

@@ -27,7 +27,6 @@ from provisioning.releases_layout import (
     official_downloads,
 )
 from provisioning.releases_official import fetch
-from provisioning.releases_settings import setting
 from provisioning.releases_store import Packed, nothing_to_check, pack, packed_path
 
 Log = Callable[[str], None]
@@ -49,9 +48,9 @@ def downloads_of(release: Release) -> list[Download]:
     return official_downloads(
         release.version,
         release.arch,
-        setting("RELEASE_MIRROR"),
-        (etcd, setting("RELEASE_ETCD_MIRROR")),
-        (setting("RELEASE_CNI_VERSION"), setting("RELEASE_CNI_MIRROR")),
+        settings.RELEASE_MIRROR,
+        (etcd, settings.RELEASE_ETCD_MIRROR),
+        (settings.RELEASE_CNI_VERSION, settings.RELEASE_CNI_MIRROR),
     )
 
 
@@ -81,11 +80,11 @@ def fetch_official(
             log(f"{file.name}: sha256:{file.packed.sha256} ✓")
     release.provenance = _(
         "Downloaded from %(mirror)s, each file checked against its published checksum."
-    ) % {"mirror": setting("RELEASE_MIRROR")}
-    release.pause_image = setting("RELEASE_PAUSE_IMAGE") or versions.PAUSE_IMAGE.at(
+    ) % {"mirror": settings.RELEASE_MIRROR}
+    release.pause_image = settings.RELEASE_PAUSE_IMAGE or versions.PAUSE_IMAGE.at(
         versions.minor(release.version)
     )
-    release.verify_image = setting("RELEASE_VERIFY_IMAGE")
+    release.verify_image = settings.RELEASE_VERIFY_IMAGE
     finish(release, names)
     shutil.rmtree(scratch, ignore_errors=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +20,6 @@ from provisioning.forms_releases import BundleForm, FetchForm
 from provisioning.models import Release
 from provisioning.releases import missing_files, supported_range, users_of
 from provisioning.releases_layout import ReleaseError
-from provisioning.releases_settings import setting
 
 
 @requires(GET="releases.view")
@@ -63,8 +63,8 @@ def release_add(request: HttpRequest) -> HttpResponse:
         "fetch": fetch,
         "bundle": bundle,
         "supported": supported_range(),
-        "mirror": setting("RELEASE_MIRROR"),
-        "upload_mib": setting("RELEASE_UPLOAD_MIB"),
+        "mirror": settings.RELEASE_MIRROR,
+        "upload_mib": settings.RELEASE_UPLOAD_MIB,
     }
     return render(request, "releases/add.html", context)
 

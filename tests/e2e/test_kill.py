@@ -29,14 +29,14 @@ systemctl is-active etcd kube-apiserver kube-controller-manager kube-scheduler k
   kube-proxy containerd
 systemctl is-enabled etcd kube-apiserver kubelet kube-proxy containerd 2>&1
 cut -d' ' -f1 /var/lib/flotilla/*/undo.log | sort
-ip route | sort
+ip route | grep -v cni0 | sort
 """
 
 
 def state(lab: Lab, cluster: int, *names: str) -> dict[str, list[str]]:
     return {
         name: lab.host(name)
-        .run(STATE + "; true")
+        .run(STATE + "\ntrue")
         .replace(f"/var/lib/flotilla/{cluster}/", "/var/lib/flotilla/N/")
         .splitlines()
         for name in names
