@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -26,7 +27,7 @@ from provisioning.cluster_spec import (
 )
 from provisioning.facts import Facts
 from provisioning.material import ClusterMaterial
-from provisioning.models import Host, Task
+from provisioning.models import Host, StepStatus, Task, TaskStep
 from provisioning.models_hosts import ClusterRole
 from provisioning.operations import Refused
 from provisioning.recipes.registry import RECIPES
@@ -191,12 +192,18 @@ def delete_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None
 
 
 def facts_are_old(cluster: Cluster) -> bool:
-    """Whether the hosts were last looked at before the last task changed them."""
-    last = Task.objects.filter(cluster=cluster).exclude(ended=None).order_by("-ended").first()
+    """Whether a host was last looked at before a task changed it for the last time."""
+    changed = (
+        TaskStep.objects.filter(
+            task__cluster=cluster, status__in=(StepStatus.CHANGED, StepStatus.FAILED)
+        )
+        .exclude(phase__in=("preflight", "after"))
+        .aggregate(last=Max("ended"))["last"]
+    )
     hosts = Host.objects.filter(cluster=cluster)
-    if last is None:
+    if changed is None:
         return hosts.filter(facts_at=None).exists()
-    return hosts.exclude(facts_at__gte=last.ended).exists()
+    return hosts.exclude(facts_at__gte=changed).exists()
 
 
 def running_task(cluster: Cluster) -> Task | None:

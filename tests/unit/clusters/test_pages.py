@@ -13,7 +13,7 @@ from django.utils import timezone
 from clusters.models import Cluster, ClusterStatus
 from console.audit.models import AuditEvent
 from provisioning import pki
-from provisioning.models import Host, Task, TaskStatus
+from provisioning.models import Host, Task, TaskStatus, TaskStep
 from tests.factories import ClusterFactory, ClusterSecretFactory, NodeFactory, TaskFactory
 from tests.unit.clusters.cast import GIB, GOOD, host, release
 
@@ -296,6 +296,7 @@ def test_a_repair_shows_its_plan_first(admin_client, choice):
     admin_client.post(f"{CREATE}?step=launch", reviewed(admin_client, choice))
     cluster = Cluster.objects.get()
     Task.objects.update(status=TaskStatus.FAILED, ended=timezone.now())
+    TaskStep.objects.filter(phase="etcd").update(status="changed", ended=timezone.now())
     cluster.set_status(ClusterStatus.FAILED, "It failed.")
     page = reverse("provisioning:cluster-repair", args=[cluster.pk])
     html = admin_client.get(page).content.decode()
