@@ -71,6 +71,16 @@ def deleted(task: Task) -> None:
     cluster.delete()
 
 
+def created_again(task: Task) -> None:
+    """A failed creation goes on."""
+    _cluster(task).set_status(ClusterStatus.PROVISIONING)
+
+
+def deleted_again(task: Task) -> None:
+    """A failed deletion goes on."""
+    _cluster(task).set_status(ClusterStatus.DELETING)
+
+
 def _reason(task: Task) -> str:
     if task.status == TaskStatus.CANCELED:
         return _("Canceled: retry the task, repair or delete the cluster.")
@@ -87,6 +97,7 @@ register(
         _run("create_lightweight"),
         _rows("create_lightweight"),
         on_end=created,
+        on_retry=created_again,
     )
 )
 register(
@@ -96,6 +107,11 @@ register(
 )
 register(
     Operation(
-        "delete", gettext_noop("Delete a cluster"), _run("delete"), _rows("delete"), on_end=deleted
+        "delete",
+        gettext_noop("Delete a cluster"),
+        _run("delete"),
+        _rows("delete"),
+        on_end=deleted,
+        on_retry=deleted_again,
     )
 )

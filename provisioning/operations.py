@@ -37,7 +37,8 @@ class Operation:
     """One kind of task.
 
     run does the work; rows lays out its journal when it is launched; on_end is
-    called in the transaction that ends the task.
+    called in the transaction that ends the task, on_retry in the one that
+    queues it again.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Operation:
     rows: Callable[[Task], Iterable[PlannedStep]]
     queue: str = "default"
     on_end: Callable[[Task], None] | None = None
+    on_retry: Callable[[Task], None] | None = None
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -161,6 +163,10 @@ def retry(task: Task, user: User | None, request: HttpRequest | None = None) -> 
             task=task,
             status__in=(StepStatus.FAILED, StepStatus.CANCELED, StepStatus.RUNNING),
         ).update(status=StepStatus.PENDING, started=None, ended=None, failure={})
+        task.refresh_from_db()
+        kind = OPERATIONS.get(task.operation)
+        if kind is not None and kind.on_retry is not None:
+            kind.on_retry(task)
         record("task.retried", task, request=request, actor=user)
     task.refresh_from_db()
     return True
