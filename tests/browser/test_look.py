@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open
 from tests.browser.console import ROOT, Console
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 AXE = (Path(ROOT) / "node_modules/axe-core/axe.min.js").read_text()
 PAGES = (
@@ -20,8 +20,8 @@ PAGES = (
     "/clusters/",
     "/clusters/create/",
     "/hosts/",
-    "/credentials/",
-    "/releases/",
+    "/settings/credentials/",
+    "/settings/releases/",
     "/tasks/",
     "/audit/",
     "/settings/profile/",
@@ -129,7 +129,7 @@ def test_an_unknown_address_names_the_request(open_page: Open) -> None:
 def test_pages_say_something_before_their_script_ran(console: Console, open_page: Open) -> None:
     task = console.run("tests.browser.scene", "task", "80", "succeeded")
     page = open_page(f"/tasks/{task}/", java_script_enabled=False)
-    expect(page.locator(".fl-log-line").last).to_contain_text("line")
+    expect(page.locator(".fl-log-line").last).to_contain_text("80: /etc/kubernetes")
     expect(page.locator("#L80")).to_be_visible()
     expect(page.locator(".fl-stepper")).to_contain_text("Certificates")
 
