@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from console.accounts.models import Role, User
 from lab import first_tasks
 from lab.errors import LabError
+from provisioning.models import Task
 from provisioning.operations import Refused
 
 
@@ -21,8 +22,9 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         user = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk").first()
         try:
-            tasks = first_tasks.advance(user, first_tasks.parameters_of(os.environ), start=True)
+            first_tasks.advance(user, first_tasks.parameters_of(os.environ), start=True)
         except (LabError, Refused) as error:
             raise CommandError(str(error)) from error
-        for task in tasks:
+        # Also those that an earlier start left unfinished: they go on.
+        for task in Task.objects.filter(ended=None).order_by("pk"):
             self.stdout.write(f"{task.pk} {task.title}")
