@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 OLDEST = (1, 20)
-NEWEST = (1, 36)
+NEWEST = (1, 37)
 
 T = TypeVar("T")
 _VERSION = re.compile(r"v?(\d{1,2})\.(\d{1,3})\.(\d{1,3})(?:[-+][0-9A-Za-z.+-]+)?")
@@ -102,6 +102,7 @@ COREDNS_IMAGE: Since[str] = Since(
         (32, "registry.k8s.io/coredns/coredns:v1.11.3"),
         (33, "registry.k8s.io/coredns/coredns:v1.12.0"),
         (34, "registry.k8s.io/coredns/coredns:v1.12.1"),
+        (37, "registry.k8s.io/coredns/coredns:v1.14.3"),
     )
 )
 # The oldest etcd that a version is served by: 3.4 until 1.33; 1.34 uses features of 3.5.24 and 3.6

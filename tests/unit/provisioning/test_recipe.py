@@ -11,6 +11,7 @@ from hashlib import sha256
 import pytest
 import yaml
 
+from provisioning import versions
 from provisioning.facts import Facts, PathFact, UnitFact
 from provisioning.plan import plan
 from provisioning.recipes.registry import RECIPES
@@ -77,7 +78,9 @@ def test_the_phases_come_in_the_order_of_the_design(spec: ClusterSpec) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", [f"v1.{n}.0" for n in range(20, 37)])
+@pytest.mark.parametrize(
+    "version", [f"v1.{n}.0" for n in range(versions.OLDEST[1], versions.NEWEST[1] + 1)]
+)
 @pytest.mark.parametrize("container", ["", "systemd-nspawn"])
 def test_every_script_of_every_version_is_valid_shell(version: str, container: str) -> None:
     spec = make_spec(version)
