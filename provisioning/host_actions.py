@@ -17,6 +17,8 @@ from provisioning.keys import KeyRefusedError, fingerprint
 from provisioning.models import Host, HostState, Task
 from provisioning.operations import launch
 
+PASSWORDS = ("sudo_password", "first_password")
+
 
 class HostRefusedError(Exception):
     """Something that cannot be done with a host as it is; the message says why and the mend."""
@@ -51,6 +53,9 @@ def change(host: Host, before: dict[str, Any], user: User, request: HttpRequest)
     after = public_fields(host)
     moved = any(after[key] != before[key] for key in after if key != "name")
     with transaction.atomic():
+        # Whether a password is set may stay the same while the password does not.
+        saved = Host.objects.get(pk=host.pk)
+        moved = moved or any(getattr(host, name) != getattr(saved, name) for name in PASSWORDS)
         if moved and host.state != HostState.KEY_CHANGED:
             host.state, host.state_since = HostState.NEW, timezone.now()
             host.state_reason = ""

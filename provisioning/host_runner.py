@@ -68,6 +68,7 @@ class HostRunner:
     def facts(self) -> Facts:
         """Read the host's facts and keep them on its row. Raises Failure."""
         output: list[str] = []
+        said: list[str] = []
         received = 0.0
 
         def on_line(stream: str, text: str) -> None:
@@ -76,6 +77,7 @@ class HostRunner:
             if stream == "stdout":
                 output.append(text)
             else:
+                said.append(text)
                 self.run.log(text, host=self.host.name, stream=stream)
 
         link = self.link()
@@ -91,7 +93,7 @@ class HostRunner:
         try:
             facts = parse_facts("\n".join(output), sent, received or time.time())
         except FactsError as error:
-            raise self._no_facts(result, output, error) from error
+            raise self._no_facts(result, output, said, error) from error
         set_state(
             self.host,
             HostState.READY,
@@ -198,9 +200,11 @@ class HostRunner:
             output=tail,
         )
 
-    def _no_facts(self, result: RunResult, output: list[str], error: FactsError) -> Failure:
+    def _no_facts(
+        self, result: RunResult, output: list[str], said: list[str], error: FactsError
+    ) -> Failure:
         if result.status != 0 and self.link().target.username != "root":
-            return self._no_root(_("exit status %d") % result.status)
+            return self._no_root(_sudo_refusal(said) or _("exit status %d") % result.status)
         return Failure(
             host=self.host.name,
             code="facts",

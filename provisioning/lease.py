@@ -11,13 +11,14 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.utils import timezone
 
 from provisioning.models import Task, TaskStatus
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 # SQLite has one writer at a time; waiting in line here is cheaper than its busy handler,
 # which sleeps. Reentrant, because a fenced write may enclose another.
 write_lock = threading.RLock()
+PATIENCE_SECONDS = 600
 
 
 class LeaseLost(Exception):
@@ -94,6 +96,25 @@ def _take(seen: Task, worker: str) -> Task | None:
         return Task.objects.select_related("cluster", "created_by").get(pk=seen.pk)
 
 
+def begin_patiently(stack: ExitStack, lost: threading.Event | None = None) -> None:
+    """Open a transaction in the stack; asks again while the database is locked or away.
+
+    Raises OperationalError after PATIENCE_SECONDS, or once `lost` is set.
+    """
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    lost = lost or threading.Event()
+    while True:
+        try:
+            stack.enter_context(transaction.atomic())
+        except OperationalError as error:
+            if connection.in_atomic_block or time.monotonic() > give_up or lost.wait(0.5):
+                raise
+            logger.warning("the database keeps a write waiting: %s", error)
+            connection.close()
+        else:
+            return
+
+
 class Lease:
     """A claimed task's right to act, renewed by a thread of its own.
 
@@ -125,8 +146,13 @@ class Lease:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """A transaction that only commits while the task is ours. Raises LeaseLost."""
-        with write_lock, transaction.atomic():
+        """A transaction that only commits while the task is ours. Raises LeaseLost.
+
+        While another process holds the database it waits: what a step has done on a
+        host is not to be forgotten because of that.
+        """
+        with write_lock, ExitStack() as stack:
+            begin_patiently(stack, self.lost)
             until = timezone.now() + timedelta(seconds=settings.TASK_LEASE_SECONDS)
             # Also a lock on the row (PostgreSQL): nobody claims it in between.
             if self.rows().filter(status=TaskStatus.RUNNING).update(lease_until=until) != 1:
@@ -140,8 +166,6 @@ class Lease:
         self.stop.set()
 
     def _beat(self) -> None:
-        from django.db import connection
-
         interval = min(1.0, settings.TASK_LEASE_SECONDS / 5)
         renew_every = max(1, int(settings.TASK_LEASE_SECONDS / 3 / interval))
         beats = 0

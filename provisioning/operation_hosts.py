@@ -77,6 +77,9 @@ def _check_row(run: TaskRun, row: TaskStep, uploads: threading.Semaphore) -> Fai
     else:
         run.journal.end(row, StepStatus.CHANGED, changes=1)
         return None
+    if host.state in (HostState.NEW, HostState.READY):
+        # Whatever it was that failed: the host is not ready, and its page says why.
+        set_state(host, HostState.UNREACHABLE, f"{found.found} {found.hint}".strip())
     found.step = row.title
     run.log(f"✗ {found}", host=row.host_name, step=STEP)
     run.journal.end(row, StepStatus.FAILED, failure=found.as_json())

@@ -30,6 +30,8 @@ from provisioning.shell import quote
 CHUNK = 256 * 1024
 WINDOW = 16 * 1024 * 1024
 POLL_SECONDS = 0.5
+# Begins the line that says how long a script is; no password looks like it.
+HEADER = "flotilla-script-bytes:"
 
 
 class SSHError(Exception):
@@ -46,6 +48,16 @@ class Unreachable(SSHError):
     """Nothing answered, or the connection broke."""
 
     code = "unreachable"
+
+
+class JumpFailed(Unreachable):
+    """The way leads through a host that cannot be reached or not be trusted itself."""
+
+    def __init__(self, target: Target, jump: Target, error: SSHError) -> None:
+        super().__init__(
+            f"{target.name} is reached through {jump.name}, and that failed: {error.cause}",
+            error.mend,
+        )
 
 
 class KeyUntrusted(SSHError):
@@ -295,8 +307,12 @@ class Link:
     def _command(self, as_root: bool, mark: str) -> str:
         # The shell reads how many bytes the script has, then the script itself; what
         # follows on standard input belongs to the script. `read` takes single bytes and
-        # head never reads ahead, so nothing of a payload is swallowed.
-        reader = '/bin/sh -c \'IFS= read -r n; s=$(head -c "$n"; printf x); eval "${s%x}"\''
+        # head never reads ahead, so nothing of a payload is swallowed. A line before the
+        # header is a password that sudo did not ask for.
+        reader = (
+            f"/bin/sh -c 'IFS= read -r n; case $n in {HEADER}*) ;; *) IFS= read -r n ;; esac; "
+            f'n=${{n#{HEADER}}}; s=$(head -c "$n"; printf x); eval "${{s%x}}"\''
+        )
         if mark:
             reader = f"env FLOTILLA_RUN={quote(mark)} {reader}"
         if not as_root or self.target.username == "root":
@@ -313,14 +329,18 @@ class Link:
 
 def _framed(script: str) -> bytes:
     body = script.encode()
-    return f"{len(body)}\n".encode() + body
+    return f"{HEADER}{len(body)}\n".encode() + body
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        # One for each address of the name; its own text says only that it did not work.
+        causes = {cause.strerror or str(cause) for cause in error.errors.values()}
+        return ", ".join(sorted(causes))
     return str(error) or type(error).__name__
 
 
-def _fabric_connection(target: Target, seconds: float) -> fabric.Connection:
+def _fabric_connection(target: Target, seconds: float, gateway: Link | None) -> fabric.Connection:
     connect_kwargs: dict[str, Any] = {
         "allow_agent": False,
         "look_for_keys": False,
@@ -336,7 +356,7 @@ def _fabric_connection(target: Target, seconds: float) -> fabric.Connection:
         host=target.address,
         user=target.username,
         port=target.port,
-        gateway=_fabric_connection(target.jump, seconds) if target.jump else None,
+        gateway=gateway._connection if gateway else None,
         config=fabric.Config(lazy=True),
         connect_timeout=int(seconds),
         connect_kwargs=connect_kwargs,
@@ -353,15 +373,39 @@ def _fabric_connection(target: Target, seconds: float) -> fabric.Connection:
 def connect(target: Target, seconds: float = 10) -> Link:
     """Open a connection to a host whose key is pinned.
 
-    Raises KeyUntrusted, KeyChanged, SignInRefused or Unreachable, for the jump
-    host as well as for the host itself.
+    Raises KeyUntrusted, KeyChanged, SignInRefused or Unreachable; JumpFailed where
+    that is so for a host on the way.
     """
-    hop: Target | None = target
-    while hop is not None:
-        if not hop.host_key:
-            raise KeyUntrusted(offered_key(hop, seconds))
-        hop = hop.jump
-    connection = _fabric_connection(target, seconds)
+    if not target.host_key:
+        raise KeyUntrusted(offered_key(target, seconds))
+    gateway = _jump(target, seconds)
+    try:
+        connection = _fabric_connection(target, seconds, gateway)
+    except SSHError:
+        if gateway is not None:
+            gateway.close()
+        raise
+    link = Link(target, connection)
+    try:
+        _open(link)
+    except SSHError:
+        link.close()
+        raise
+    return link
+
+
+def _jump(target: Target, seconds: float) -> Link | None:
+    """A connection to the host that the way leads through, if any. Raises JumpFailed."""
+    if target.jump is None:
+        return None
+    try:
+        return connect(target.jump, seconds)
+    except SSHError as error:
+        raise JumpFailed(target, target.jump, error) from error
+
+
+def _open(link: Link) -> None:
+    target, connection = link.target, link._connection
     try:
         connection.open()
     except paramiko.BadHostKeyException as error:
@@ -377,7 +421,6 @@ def connect(target: Target, seconds: float = 10) -> Link:
     transport = connection.transport
     if transport is not None:
         transport.set_keepalive(5)
-    return Link(target, connection)
 
 
 def _cannot_connect(target: Target, error: Exception) -> SSHError:
@@ -408,10 +451,9 @@ def offered_key(target: Target, seconds: float = 10) -> str:
 
     Behind a jump host the connection goes through it, and its key must be pinned.
     """
-    link: Link | None = None
+    link = _jump(target, seconds)
     try:
-        if target.jump is not None:
-            link = connect(target.jump, seconds)
+        if link is not None:
             through: Any = link._connection.transport
             sock: Any = through.open_channel(
                 "direct-tcpip", (target.address, target.port), ("", 0), timeout=seconds

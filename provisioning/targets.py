@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from provisioning.lease import begin_patiently
 from provisioning.models import Host, HostState
 from provisioning.run import Failure
 from provisioning.ssh import KeyChanged, KeyUntrusted, SignInRefused, SSHError, Target
@@ -79,6 +82,8 @@ def set_state(host: Host, state: HostState, reason: str = "", **values: object) 
     """Write a host's state; since-when moves only when the state does."""
     since = host.state_since if host.state == state and host.state_since else timezone.now()
     values = {"state": state, "state_reason": reason, "state_since": since, **values}
-    Host.objects.filter(pk=host.pk).update(**values)
+    with ExitStack() as stack:
+        begin_patiently(stack)
+        Host.objects.filter(pk=host.pk).update(**values)
     for name, value in values.items():
         setattr(host, name, value)
