@@ -110,7 +110,10 @@ def ensure_bridge(plan: AddressPlan) -> None:
     Raises LabError when another link of the machine already uses addresses of the subnet.
     """
     what = f"Making the bridge {plan.bridge}"
-    for link in json.loads(ip("-json", "address", "show", what=what)):
+    # Links that come and go meanwhile make `ip` complain between; the answer is the one line.
+    answer = ip("-json", "address", "show", what=what).splitlines()
+    found = next((line for line in answer if line.startswith("[")), "[]")
+    for link in json.loads(found):
         for held in link.get("addr_info", ()):
             if held.get("family") != "inet" or link["ifname"] == plan.bridge:
                 continue
