@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.1
 CHUNK_LINES = 500
 CHUNK_BYTES = 128 * 1024
+# The web server drops a message of more than 1 MiB without a word to the consumer; a character
+# has up to four bytes.
+FRAME_CHARACTERS = 240 * 1024
 WAITING_LINES = 20_000  # a writer that is this far ahead of the database waits
 MASK = "••••"
 SHORTEST_SECRET = 6  # shorter ones would blot out ordinary words
@@ -203,21 +206,25 @@ def append(task: Task, texts: Iterable[str], step: str = "") -> None:
         )
 
 
-def bodies_after(task_id: int, after: int, most_bytes: int = 1 << 20) -> tuple[list[str], int]:
+def bodies_after(
+    task_id: int, after: int, most_characters: int = FRAME_CHARACTERS
+) -> tuple[list[str], int]:
     """Wire texts of the lines after a number, and the number of the last one.
 
     Whole chunks are passed on as they are; only a chunk that begins at or before
-    `after` is taken apart. Stops after about most_bytes (at least one chunk).
+    `after` is taken apart. Together they are at most most_characters long, but
+    always at least one chunk.
     """
     bodies: list[str] = []
     size, last = 0, after
     rows = LogChunk.objects.filter(task_id=task_id, last__gt=after).order_by("first")
-    for first, end, body in rows.values_list("first", "last", "body").iterator(chunk_size=16):
-        bodies.append(body if first > after else _from_line(body, after - first + 1))
-        last = end
-        size += len(bodies[-1])
-        if size >= most_bytes:
+    for first, end, body in rows.values_list("first", "last", "body").iterator(chunk_size=4):
+        text = body if first > after else _from_line(body, after - first + 1)
+        size += len(text) + 1
+        if bodies and size > most_characters:
             break
+        bodies.append(text)
+        last = end
     return bodies, last
 
 

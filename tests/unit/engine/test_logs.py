@@ -95,7 +95,7 @@ def test_every_way_of_reading_gives_the_same_lines(sizes: list[int], data: st.Da
             logs.append(task, [f"line {n}" for n in range(size)])
         total = sum(sizes)
         after = data.draw(st.integers(0, total))
-        bodies, last = logs.bodies_after(task.pk, after, most_bytes=10**6)
+        bodies, last = logs.bodies_after(task.pk, after, most_characters=10**6)
         wire = orjson.loads("[" + ",".join(bodies) + "]")
         read = logs.read(task.pk, after=after, limit=10**6)
         assert wire == read
@@ -128,3 +128,22 @@ def test_chunks_hold_every_line_once_and_stay_small(sizes: list[int]) -> None:
     assert [line for group in groups for line in group] == lines
     for group in groups:
         assert len(group) == 1 or sum(len(line.wire) for line in group) <= logs.CHUNK_BYTES
+
+
+@pytest.mark.parametrize("text", ["x" * 500, "控制台" * 160, "\U0001f6a2" * 480])
+def test_no_batch_is_larger_than_the_web_server_sends(lease: Lease, text: str) -> None:
+    """A viewer that is far behind gets everything, in messages under daphne's limit of 1 MiB."""
+    writer = LogWriter(lease, 0)
+    for _number in range(6000):
+        writer.write(text)
+    writer.close()
+    after, seen = 0, 0
+    while True:
+        bodies, last = logs.bodies_after(lease.task_id, after)
+        if not bodies:
+            break
+        assert len(",".join(bodies).encode()) < 2**20 - 1024
+        seen += sum(len(logs.parse(body)) for body in bodies)
+        assert last > after
+        after = last
+    assert (after, seen) == (6000, 6000)
