@@ -67,6 +67,7 @@ def people() -> None:
             cluster=cluster,
             cluster_index=number,
             cluster_role="control_plane" if number == 1 else "worker",
+            is_lab=number == 1,
         )
 
 
