@@ -21,7 +21,8 @@ from provisioning.lease import LeaseLost
 from provisioning.models import Host, HostState
 from provisioning.remote import FENCED, LOCKED, Mark, framed, stop_script
 from provisioning.run import OUTPUT_LINES, Canceled, Failure, TaskRun
-from provisioning.ssh import Link, Payload, RunResult, SSHError, connect
+from provisioning.ssh import Link, connect
+from provisioning.ssh_types import Payload, RunResult, SSHError
 from provisioning.steps.compile import CompiledScript, read_event
 from provisioning.targets import failure_of, note_error, set_state, target_of
 
@@ -286,11 +287,16 @@ class _Conversation:
     def _failed(self, data: dict[str, Any]) -> None:
         mask = self.runner.run.writer.mask
         code = str(data.get("hint_code", ""))
+        expected, found = str(data.get("expected", "")), str(data.get("found", ""))
+        # What it was about (a file, a unit, a command), where the texts do not say so.
+        about = str(data["key"]).partition(":")[2]
+        if about and about not in expected + found:
+            found = f"{about}: {found}"
         self.failure = Failure(
             host=self.runner.host.name,
             code=code,
-            expected=mask(str(data.get("expected", ""))),
-            found=mask(str(data.get("found", ""))),
+            expected=mask(expected),
+            found=mask(found),
             hint=hint(code),
             output=list(self.tail),
         )

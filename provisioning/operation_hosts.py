@@ -19,7 +19,8 @@ from provisioning.models import Host, HostState, StepStatus, Task, TaskStep
 from provisioning.operations import Operation, register
 from provisioning.run import Canceled, Failure, HandedOver, TaskRun, unexpected
 from provisioning.shell import quote
-from provisioning.ssh import SSHError, connect, fingerprint, offered_key
+from provisioning.ssh import connect, offered_key
+from provisioning.ssh_types import SSHError, fingerprint
 from provisioning.targets import failure_of, note_error, set_state, target_of
 
 STEP = "check_host"

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from provisioning.lease import begin_patiently
 from provisioning.models import Host, HostState
 from provisioning.run import Failure
-from provisioning.ssh import KeyChanged, KeyUntrusted, SignInRefused, SSHError, Target
+from provisioning.ssh_types import KeyChanged, KeyUntrusted, SignInRefused, SSHError, Target
 
 MOST_JUMPS = 4
 

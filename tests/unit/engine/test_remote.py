@@ -90,9 +90,7 @@ def test_what_ignores_term_is_killed(folder: Path, tmp_path: Path) -> None:
     victim = start(body, Mark(910007, 4, 1), folder)
     while not alive.exists():
         time.sleep(0.02)
-    done = subprocess.run(
-        ["/bin/sh", "-c", stop_script(910007, 4, 2)], check=False, timeout=30
-    )
+    done = subprocess.run(["/bin/sh", "-c", stop_script(910007, 4, 2)], check=False, timeout=30)
     assert done.returncode == 0
     assert victim.wait(10) != 0
 
