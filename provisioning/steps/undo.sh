@@ -126,14 +126,27 @@ fl_runtime_remains() {
     case $FL_ALL in *"unit containerd.service no "*) systemctl disable -q --no-reload containerd.service 2>/dev/null ;; esac ;;
   esac
   FL_KEY=runtime:mounts
-  # Deepest first. A mount of /var/lib/kubelet itself is the machine's, not ours.
-  fl_mounts=$(awk '$2 ~ "^/var/lib/kubelet/|^/run/containerd/(io\\.|runc|s/)|^/run/netns/cni-" {print $2}' "$FL_ROOT/proc/self/mounts" 2>/dev/null | sort -r)
-  for fl_x in $fl_mounts; do
-    umount "$fl_x" 2>/dev/null || umount -l "$fl_x" 2>/dev/null || fl_left "mount $fl_x"
+  # Dying containers take their own mounts away at the same time: look again before saying
+  # that one is left.
+  fl_n=0
+  fl_mounts=$(fl_our_mounts)
+  fl_had=$fl_mounts
+  while [ -n "$fl_mounts" ] && [ "$fl_n" -lt 20 ]; do
+    [ "$fl_n" = 0 ] || sleep 0.1
+    for fl_x in $fl_mounts; do umount "$fl_x" 2>/dev/null || umount -l "$fl_x" 2>/dev/null; done
+    fl_mounts=$(fl_our_mounts)
+    fl_n=$((fl_n + 1))
   done
+  for fl_x in $fl_mounts; do fl_left "mount $fl_x"; done
   rm -f "$FL_ROOT"/run/netns/cni-* 2>/dev/null
   rm -rf "$FL_ROOT/run/containerd/io.containerd.runtime.v2.task/k8s.io" "$FL_ROOT/run/containerd/runc/k8s.io" "$FL_ROOT/run/flannel" "$FL_ROOT/run/kubernetes"
-  [ -z "$fl_mounts" ] || fl_undone
+  [ -z "$fl_had" ] || fl_undone
+}
+
+# Deepest first. A mount of /var/lib/kubelet itself is the machine's, not ours.
+fl_our_mounts() {
+  awk '$2 ~ "^/var/lib/kubelet/|^/run/containerd/(io\\.|runc|s/)|^/run/netns/cni-" {print $2}' \
+    "$FL_ROOT/proc/self/mounts" 2>/dev/null | sort -r
 }
 
 # tree /var/lib/containerd STATE ...: containers and images of other users stay.

@@ -164,3 +164,34 @@ def test_a_lost_backup_is_named(host: LocalHost) -> None:
 def test_records_that_are_none_never_reach_a_shell(record: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="no record"):
         record_line(record)
+
+
+def mounted(host: LocalHost, *points: str) -> Path:
+    mounts = host.root / "machine/proc/self/mounts"
+    mounts.parent.mkdir(parents=True, exist_ok=True)
+    mounts.write_text("".join(f"overlay {point} overlay rw 0 0\n" for point in points))
+    return mounts
+
+
+ROOTFS = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/abc/rootfs"
+
+
+def test_a_mount_that_somebody_else_takes_away_meanwhile_is_not_left_behind(
+    host: LocalHost,
+) -> None:
+    before(host)
+    priors = host.make(*cluster(host)).priors
+    mounts = mounted(host, ROOTFS)
+    # containerd's own clean-up is quicker: umount finds nothing to unmount.
+    host.program("umount", f": >{mounts}; exit 32")
+    assert host.undo(priors).status == 0
+
+
+def test_a_mount_that_stays_is_named(host: LocalHost) -> None:
+    before(host)
+    priors = host.make(*cluster(host)).priors
+    mounted(host, ROOTFS)
+    host.program("umount", "exit 32")
+    done = host.undo(priors)
+    assert done.status == 1
+    assert ROOTFS in done.log
