@@ -65,6 +65,7 @@ class LogQuerySerializer(serializers.Serializer[Any]):
     host = serializers.CharField(default="", allow_blank=True)
     step = serializers.CharField(default="", allow_blank=True)
     q = serializers.CharField(default="", allow_blank=True, max_length=200)
+    max_bytes = serializers.IntegerField(min_value=0, default=0)
 
 
 class LogLineSerializer(serializers.Serializer[Any]):
@@ -112,6 +113,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
             OpenApiParameter("limit", OpenApiTypes.INT),
             OpenApiParameter("host", OpenApiTypes.STR),
             OpenApiParameter("step", OpenApiTypes.STR),
+            OpenApiParameter("max_bytes", OpenApiTypes.INT, description="about how much at most"),
             OpenApiParameter("q", OpenApiTypes.STR, description="text, upper and lower case alike"),
         ],
         responses=LogSerializer,

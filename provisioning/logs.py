@@ -217,7 +217,8 @@ def bodies_after(
     """
     bodies: list[str] = []
     size, last = 0, after
-    rows = LogChunk.objects.filter(task_id=task_id, last__gt=after).order_by("first")
+    # By "last", which chunks have in the same order: the index gives it, so nothing is sorted.
+    rows = LogChunk.objects.filter(task_id=task_id, last__gt=after).order_by("last")
     for first, end, body in rows.values_list("first", "last", "body").iterator(chunk_size=4):
         text = body if first > after else _from_line(body, after - first + 1)
         size += len(text) + 1
@@ -247,17 +248,19 @@ def read(
     host: str = "",
     step: str = "",
     text: str = "",
+    max_bytes: int = 0,
 ) -> list[dict[str, Any]]:
     """Up to `limit` lines in order: after a number, or the last ones before a number.
 
     host, step and text (case-insensitive) filter; the numbers stay what they are.
+    max_bytes: about how much text there may be, at least one line (0: no bound).
     """
     rows = LogChunk.objects.filter(task_id=task_id)
     backwards = before > 0
     if backwards:
         rows = rows.filter(first__lt=before).order_by("-first")
     else:
-        rows = rows.filter(last__gt=after).order_by("first")
+        rows = rows.filter(last__gt=after).order_by("last")
     needle = text.casefold()
     found: list[dict[str, Any]] = []
     for body in rows.values_list("body", flat=True).iterator(chunk_size=8):
@@ -272,4 +275,15 @@ def read(
         found = lines + found if backwards else found + lines
         if len(found) >= limit:
             break
-    return found[-limit:] if backwards else found[:limit]
+    found = found[-limit:] if backwards else found[:limit]
+    return _within(found, max_bytes, backwards) if max_bytes else found
+
+
+def _within(lines: list[dict[str, Any]], most: int, backwards: bool) -> list[dict[str, Any]]:
+    size = count = 0
+    for line in reversed(lines) if backwards else lines:
+        size += len(line["text"].encode()) + 100  # what is around the text, on the wire
+        if count and size > most:
+            break
+        count += 1
+    return lines[-count:] if backwards else lines[:count]

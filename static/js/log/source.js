@@ -2,6 +2,7 @@
 // the same lines by number, so changing from one to the other loses and doubles nothing.
 
 const TAIL = 200;
+const TAIL_BYTES = 128 * 1024;
 const FAR = 2000; // more lines behind than this: go on from the tail
 const BATCH = 1000;
 const POLL_MS = 2000;
@@ -53,7 +54,7 @@ export class LogSource {
     this.on.state("catching-up");
     for (;;) {
       try {
-        const body = await this.fetchLines({ before: known + 1, limit: TAIL });
+        const body = await this.fetchLines({ before: known + 1, limit: TAIL, max_bytes: TAIL_BYTES });
         this.store.jump(Math.max(0, (body.lines[0]?.seq ?? known + 1) - 1));
         this.#take(body.lines);
         break;

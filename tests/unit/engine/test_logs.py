@@ -121,6 +121,16 @@ def test_filters_keep_the_numbers(lease: Lease) -> None:
     assert [line["seq"] for line in logs.read(lease.task_id, step="s1", host="b")] == [2]
 
 
+def test_a_bound_on_bytes_keeps_the_nearest_lines_and_at_least_one(lease: Lease) -> None:
+    writer = LogWriter(lease, 0)
+    for _ in range(10):
+        writer.write("x" * 8000)
+    writer.close()
+    tail = logs.read(lease.task_id, before=11, max_bytes=20_000)
+    assert [line["seq"] for line in tail] == [9, 10]
+    assert [line["seq"] for line in logs.read(lease.task_id, max_bytes=10)] == [1]
+
+
 @given(st.lists(st.integers(0, 200_000), max_size=30))
 def test_chunks_hold_every_line_once_and_stay_small(sizes: list[int]) -> None:
     lines = [Line(n, "x" * size) for n, size in enumerate(sizes)]
