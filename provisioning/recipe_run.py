@@ -17,12 +17,14 @@ from provisioning.journal import DONE, PlannedStep
 from provisioning.lease import LeaseLost
 from provisioning.material import ClusterMaterial
 from provisioning.models import Host, HostChange, StepStatus, TaskStep
+from provisioning.recipes.delete import DELETE
 from provisioning.run import Canceled, Failure, HandedOver, TaskRun, unexpected
 from provisioning.spec import ClusterSpec, HostSpec
 from provisioning.steps.base import ConsoleStep, Context, Phase, Placed, Recipe, Step
 from provisioning.steps.compile import CompiledScript, compile_script
 from provisioning.steps.undo import UndoStep
 
+LOOKS = ("preflight", "after")  # phases that only read
 FACTS_STEP = "facts"
 CHECK_STEP = "check"
 
@@ -72,6 +74,7 @@ class RecipeRun:
         )
         self.runners = {id: HostRunner(run, host, uploads) for id, host in hosts.items()}
         self.rows = {(r.phase, r.step, r.host_id): r for r in run.journal.steps()}
+        self.untouched = self._untouched()
 
     def execute(self) -> None:
         """Run every phase. Raises Failure, Canceled, HandedOver or LeaseLost."""
@@ -87,10 +90,29 @@ class RecipeRun:
 
     def _look(self, phase: str) -> None:
         def look(host: HostSpec) -> None:
+            if host.id in self.untouched:
+                self._skip(self.rows[phase, FACTS_STEP, host.id])
+                return
             with self._journaled(self.rows[phase, FACTS_STEP, host.id]):
                 self.facts[host.id] = self.runners[host.id].facts()
 
         self._on_hosts(self.spec.hosts, look)
+
+    def _untouched(self) -> set[int]:
+        """Hosts that no task of this cluster has begun to change: a deletion leaves them alone.
+
+        They may be away for good, or hold a Kubernetes that is not ours.
+        """
+        if self.recipe.id != DELETE.id:
+            return set()
+        begun = TaskStep.objects.filter(task__cluster=self.run.task.cluster, attempt__gt=0)
+        begun = begun.exclude(task=self.run.task.pk).exclude(phase__in=LOOKS)
+        return {h.id for h in self.spec.hosts} - set(begun.values_list("host_id", flat=True))
+
+    def _skip(self, row: TaskStep) -> None:
+        text = _("Nothing was ever changed on this host for this cluster.")
+        self.run.log(text, host=row.host_name, step=row.step)
+        self.run.journal.end(row, StepStatus.SKIPPED)
 
     def _preflight(self) -> None:
         """Facts are read in every attempt: they are what later steps decide by."""
@@ -141,6 +163,9 @@ class RecipeRun:
             if row.status in DONE:
                 continue
             self.run.check_canceled()
+            if host.id in self.untouched:
+                self._skip(row)
+                continue
             with self._journaled(row) as outcome:
                 nonce = new_nonce()
                 compiled = self._compile(step, host, nonce)

@@ -165,13 +165,15 @@ fl_receive() {
   fl_emit want "{\"payload\":$4,\"key\":\"$FL_KEY\"}"
   fl_sum=$(head -c "$5" <&4 | gzip -dc | tee "$1" | sha256sum)
   fl_size=$(stat -c %s "$1" 2>/dev/null)
-  [ "${fl_size:-0}" = "$2" ] || { [ "${fl_size:-0}" -gt "$2" ] || fl_room "$1" "$2"
-    fl_fail checksum "$2 bytes" "${fl_size:-0} bytes arrived"; }
-  [ "${fl_sum%% *}" = "$3" ] || fl_fail checksum "SHA-256 $3" "SHA-256 ${fl_sum%% *}"
-}
-fl_room() {
+  if [ "${fl_size:-0}" = "$2" ] && [ "${fl_sum%% *}" = "$3" ]; then return; fi
+  # What is not whole is not kept: it is nothing to run, and would keep a full disk full.
   fl_free=$(df -Pk "${1%/*}" | awk 'NR==2 {print $4}')
-  [ "${fl_free:-0}" -gt 64 ] || fl_fail disk_full "$2 bytes for $1" "$fl_free KiB free on $(df -Pk "${1%/*}" | awk 'NR==2 {print $6}')"
+  rm -f "$1"
+  if [ "${fl_size:-0}" -lt "$2" ] && [ "${fl_free:-0}" -le 64 ]; then
+    fl_fail disk_full "$2 bytes for $1" "$fl_free KiB free on $(df -Pk "${1%/*}" | awk 'NR==2 {print $6}')"
+  fi
+  [ "${fl_size:-0}" = "$2" ] || fl_fail checksum "$2 bytes" "${fl_size:-0} bytes arrived"
+  fl_fail checksum "SHA-256 $3" "SHA-256 ${fl_sum%% *}"
 }
 
 # fl_upload PATH MODE OWNER SHA SIZE PAYLOAD PACKED

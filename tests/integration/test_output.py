@@ -168,7 +168,9 @@ def same_on_all_ways(task: Task, user: User, while_running: Digest) -> None:
     client = signed_in(user)
     want = while_running.result()
     assert want[1] == []
-    assert polled(task, user, 1000 if want[0] < 50_000 else 5000).result() == want
+    if want[0] < 50_000:
+        # Of a huge log every page was already asked for while it ran.
+        assert polled(task, user, 100).result() == want
     assert async_to_sync(over_websocket)(task, client).result() == want
     assert async_to_sync(downloaded)(task, client) == want[2]
 
