@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext
 
 
 class ProvisioningConfig(AppConfig):
@@ -7,12 +8,14 @@ class ProvisioningConfig(AppConfig):
     name = "provisioning"
 
     def ready(self) -> None:
-        """Register the operations and this app's tabs on a cluster's page."""
+        """Register the operations, the tabs on a cluster's page, who translates the pure core."""
         from provisioning import (  # noqa: F401
             cluster_pages,
             operation_clusters,
             operation_hosts,
             operation_releases,
+            texts,
         )
 
+        texts.use(gettext)
         cluster_pages.register()

@@ -38,6 +38,10 @@ HINTS = {
         "Check the host's package sources and that no other package manager runs, then retry; "
         "or install the package by hand."
     ),
+    "pod_silent": gettext_noop(
+        "The output names the silent pods: look at their nodes' kubelet and containerd journals, "
+        "and whether a firewall between the hosts drops the pod network, then retry."
+    ),
     "port_in_use": gettext_noop(
         "Stop the program that holds the port, or choose another host, then retry."
     ),

@@ -12,6 +12,7 @@ from provisioning.steps.base import ConsoleStep, Context, Placed, PlanItem, Reci
 from provisioning.steps.compile import settle
 from provisioning.steps.resources import Resource
 from provisioning.steps.undo import UndoStep
+from provisioning.texts import gettext as _
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ class Plan:
         )
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON: phases, steps, hosts and items as lists and dicts."""
+        """For JSON, in the reader's language: phases, steps, hosts and items as lists and dicts."""
         return {
             "recipe": self.recipe,
             "changes": self.changes,
             "phases": [
                 {
                     "id": phase.id,
-                    "title": phase.title,
+                    "title": _(phase.title),
                     "steps": [_step_data(step) for step in phase.steps],
                 }
                 for phase in self.phases
@@ -86,7 +87,7 @@ class Plan:
 def _step_data(step: StepPlan) -> dict[str, Any]:
     return {
         "id": step.id,
-        "title": step.title,
+        "title": _(step.title),
         "hosts": [
             {
                 "host": host.host.id if host.host else None,
@@ -148,7 +149,8 @@ def evaluate(resources: Sequence[Resource], facts: Facts) -> tuple[PlanItem, ...
         item = resource.evaluate(facts)
         causes = [key for key in resource.dependants() if key in changed]
         if item.verdict is Verdict.OK and causes:
-            item = PlanItem(item.title, Verdict.CHANGE, (f"because {causes[0]} changes",))
+            why = _("because %(key)s changes") % {"key": causes[0]}
+            item = PlanItem(item.title, Verdict.CHANGE, (why,))
         if item.verdict is Verdict.CHANGE:
             changed.add(resource.key)
         items.append(item)

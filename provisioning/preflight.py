@@ -7,16 +7,17 @@ recipe that has one.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from provisioning import shell, versions
 from provisioning.facts import Facts
+from provisioning.preflight_networks import networks
 from provisioning.spec import ClusterSpec, HostSpec
 from provisioning.steps.base import Problem
-from provisioning.steps.layout import is_control_plane, pod_range
+from provisioning.steps.layout import is_control_plane
+from provisioning.texts import gettext as _
 
 MAX_SKEW = 30.0  # seconds: beyond it certificates, leases and logs stop making sense
 MIB = 1024 * 1024
@@ -70,20 +71,22 @@ def preflight(spec: ClusterSpec, facts: Mapping[int, Facts]) -> list[Problem]:
         if known is None:
             problems.append(
                 _problem(
-                    spec, host, "unknown_host", "Nothing is known of it yet.", "Look at it first."
+                    spec, host, "unknown_host",
+                    _("Nothing is known of it yet."), _("Look at it first."),
                 )
-            )
+            )  # fmt: skip
             continue
         for check in CHECKS:
             problems += check(spec, host, known)
     problems += _twins(spec, facts)
-    problems += _networks(spec, facts)
+    problems += networks(spec, facts)
     return problems
 
 
 def _problem(spec: ClusterSpec, host: HostSpec, code: str, what: str, mend: str) -> Problem:
     role = "control_plane" if is_control_plane(spec, host) else "workers"
-    return Problem(code, f"{host.name}: {what}", mend, host.id, role)
+    text = _("%(host)s: %(what)s") % {"host": host.name, "what": what}
+    return Problem(code, text, mend, host.id, role)
 
 
 def _role(spec: ClusterSpec, host: HostSpec) -> str:
@@ -93,29 +96,50 @@ def _role(spec: ClusterSpec, host: HostSpec) -> str:
 def _cluster(spec: ClusterSpec) -> Iterator[Problem]:
     try:
         shell.label(spec.name)
-    except ValueError as error:
-        yield Problem("bad_name", f"The cluster's name {error}.", "Choose another.", field="name")
+    except ValueError:
+        yield Problem(
+            "bad_name",
+            _(
+                "The cluster's name %(name)r is not a DNS label (a-z, 0-9 and '-', at most"
+                " 63 characters)."
+            )
+            % {"name": spec.name},
+            _("Choose another."),
+            field="name",
+        )
+    yield from _control_planes(spec)
+    yield from _release(spec)
+
+
+def _control_planes(spec: ClusterSpec) -> Iterator[Problem]:
     count = len(spec.control_plane)
     if spec.profile == "lightweight" and count != 1:
         yield Problem(
             "control_planes",
-            f"A lightweight cluster has exactly one control plane, not {count}.",
-            "Choose one host, or the standard type.",
+            _("A lightweight cluster has exactly one control plane, not %(count)d.")
+            % {"count": count},
+            _("Choose one host, or the standard type."),
             field="control_plane",
         )
     elif spec.profile == "standard" and (count < 3 or count % 2 == 0):
         yield Problem(
             "control_planes",
-            f"{count} control planes cannot keep a majority better than one less can.",
-            "Choose 3 or 5.",
+            _("%(count)d control planes cannot keep a majority better than one less can.")
+            % {"count": count},
+            _("Choose 3 or 5."),
             field="control_plane",
         )
+
+
+def _release(spec: ClusterSpec) -> Iterator[Problem]:
     if not versions.supported(spec.release.version):
         oldest, newest = (".".join(map(str, v)) for v in (versions.OLDEST, versions.NEWEST))
         yield Problem(
             "version",
-            f"Kubernetes {spec.release.version} is not one that Flotilla can set up.",
-            f"Choose a release from {oldest} to {newest}.",
+            _("Kubernetes %(version)s is not one that Flotilla can set up.")
+            % {"version": spec.release.version},
+            _("Choose a release from %(oldest)s to %(newest)s.")
+            % {"oldest": oldest, "newest": newest},
             field="release",
         )
     there = {file.name for file in spec.release.files}
@@ -123,8 +147,8 @@ def _cluster(spec: ClusterSpec) -> Iterator[Problem]:
     if missing:
         yield Problem(
             "release_incomplete",
-            f"The release has no {', '.join(missing)}.",
-            "Choose another release, or fetch this one again.",
+            _("The release has no %(names)s.") % {"names": ", ".join(missing)},
+            _("Choose another release, or fetch this one again."),
             field="release",
         )
 
@@ -132,59 +156,80 @@ def _cluster(spec: ClusterSpec) -> Iterator[Problem]:
 def _name(spec: ClusterSpec, host: HostSpec, facts: Facts) -> Iterator[Problem]:
     try:
         shell.label(host.name)
-    except ValueError as error:
-        yield _problem(spec, host, "bad_name", f"its name {error}.", "Rename the host here.")
+    except ValueError:
+        yield _problem(
+            spec, host, "bad_name",
+            _("its name %(name)r is not a DNS label (a-z, 0-9 and '-', at most 63 characters).")
+            % {"name": host.name},
+            _("Rename the host here."),
+        )  # fmt: skip
 
 
 def _system(spec: ClusterSpec, host: HostSpec, facts: Facts) -> Iterator[Problem]:
     if not facts.root:
         yield _problem(
-            spec, host, "no_root", "commands do not run as root.",
-            "Give its user sudo, or connect as root.",
+            spec, host, "no_root", _("commands do not run as root."),
+            _("Give its user sudo, or connect as root."),
         )  # fmt: skip
     if facts.arch != spec.release.arch:
         yield _problem(
             spec, host, "architecture",
-            f"it is {facts.arch or 'of unknown architecture'}, the release is {spec.release.arch}.",
-            "Choose a release for its architecture, or another host.",
+            _("it is %(arch)s, the release is %(release)s.")
+            % {
+                "arch": facts.arch or _("of unknown architecture"),
+                "release": spec.release.arch,
+            },
+            _("Choose a release for its architecture, or another host."),
         )  # fmt: skip
     if facts.init != "systemd":
         yield _problem(
-            spec, host, "no_systemd", f"its init is {facts.init or 'unknown'}, not systemd.",
-            "Choose a host with systemd.",
+            spec, host, "no_systemd",
+            _("its init is %(init)s, not systemd.") % {"init": facts.init or _("unknown")},
+            _("Choose a host with systemd."),
         )  # fmt: skip
     if abs(facts.skew) > MAX_SKEW:
-        where = "ahead" if facts.skew > 0 else "behind"
+        ahead, behind = _("its clock is %(time)s ahead."), _("its clock is %(time)s behind.")
         yield _problem(
-            spec, host, "clock", f"its clock is {_span(abs(facts.skew))} {where}.",
-            "Set its clock and keep it with chrony or systemd-timesyncd.",
+            spec, host, "clock",
+            (ahead if facts.skew > 0 else behind) % {"time": _span(abs(facts.skew))},
+            _("Set its clock and keep it with chrony or systemd-timesyncd."),
         )  # fmt: skip
 
 
 def _span(seconds: float) -> str:
     if seconds < 120:
-        return f"{seconds:.0f} s"
+        return _("%(count).0f s") % {"count": seconds}
     if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h"
+        return _("%(count).0f min") % {"count": seconds / 60}
+    return _("%(count).0f h") % {"count": seconds / 3600}
 
 
 def _size(spec: ClusterSpec, host: HostSpec, facts: Facts) -> Iterator[Problem]:
     role = _role(spec, host)
     need = NEEDS[spec.profile, role]
+    more = _("Give it more, or choose another host.")
+    title = _("control plane") if role == "control plane" else _("worker")
     if facts.cpus < need.cpus:
         yield _problem(
-            spec, host, "cpu", f"it has {facts.cpus} processors; a {role} needs {need.cpus}.",
-            "Give it more, or choose another host.",
+            spec, host, "cpu",
+            _("it has %(count)d processors; a %(role)s needs %(need)d.")
+            % {"count": facts.cpus, "role": title, "need": need.cpus},
+            more,
         )  # fmt: skip
     if facts.memory < need.memory * MIB:
         yield _problem(
             spec, host, "memory",
-            f"it has {facts.memory // MIB} MiB of memory; a {role} needs {need.memory} MiB.",
-            "Give it more, or choose another host.",
+            _("it has %(memory)d MiB of memory; a %(role)s needs %(need)d MiB.")
+            % {"memory": facts.memory // MIB, "role": title, "need": need.memory},
+            more,
         )  # fmt: skip
-    if spec.id in facts.clusters:
-        return  # what the cluster has taken itself is not missing
+    if spec.id not in facts.clusters:  # what the cluster has taken itself is not missing
+        yield from _disk(spec, host, facts, need, title)
+
+
+def _disk(
+    spec: ClusterSpec, host: HostSpec, facts: Facts, need: Need, title: str
+) -> Iterator[Problem]:
     programs = sum(f.size for f in spec.release.files) // MIB + 64
     wanted: dict[str, int] = defaultdict(int)
     for path, mib in (("/var", need.disk), ("/opt", programs)):
@@ -196,8 +241,9 @@ def _size(spec: ClusterSpec, host: HostSpec, facts: Facts) -> Iterator[Problem]:
         if free[mount] < mib:
             yield _problem(
                 spec, host, "disk",
-                f"{free[mount]} MiB are free on {mount}; a {role} needs {mib} MiB there.",
-                "Free space on it, or choose another host.",
+                _("%(free)d MiB are free on %(mount)s; a %(role)s needs %(need)d MiB there.")
+                % {"free": free[mount], "mount": mount, "role": title, "need": mib},
+                _("Free space on it, or choose another host."),
             )  # fmt: skip
 
 
@@ -214,10 +260,12 @@ def _ports(spec: ClusterSpec, host: HostSpec, facts: Facts) -> Iterator[Problem]
         if ours and listener.process in (wanted[port], ""):
             continue
         reported.add(port)
-        who = listener.process or "a program whose name could not be read"
+        who = listener.process or _("a program whose name could not be read")
         yield _problem(
-            spec, host, "port_in_use", f"port {port}, for {wanted[port]}, is taken by {who}.",
-            f"Stop {who} or move it to another port.",
+            spec, host, "port_in_use",
+            _("port %(port)d, for %(program)s, is taken by %(who)s.")
+            % {"port": port, "program": wanted[port], "who": who},
+            _("Stop %(who)s or move it to another port.") % {"who": who},
         )  # fmt: skip
 
 
@@ -225,16 +273,19 @@ def _taken(spec: ClusterSpec, host: HostSpec, facts: Facts) -> Iterator[Problem]
     others = [str(number) for number in facts.clusters if number != spec.id]
     if others:
         yield _problem(
-            spec, host, "in_cluster", f"it belongs to cluster {', '.join(others)} of a Flotilla.",
-            "Delete that cluster or remove the host from it first.",
+            spec, host, "in_cluster",
+            _("it belongs to cluster %(ids)s of a Flotilla.") % {"ids": ", ".join(others)},
+            _("Delete that cluster or remove the host from it first."),
         )  # fmt: skip
     elif facts.traces and spec.id not in facts.clusters:
         shown = "; ".join(facts.traces[:4])
         more = len(facts.traces) - 4
+        if more > 0:
+            shown = _("%(names)s and %(count)d more") % {"names": shown, "count": more}
         yield _problem(
             spec, host, "has_kubernetes",
-            f"Kubernetes is or was on it ({shown}{f' and {more} more' if more > 0 else ''}).",
-            "Reset it with the tool that set it up, or choose another host.",
+            _("Kubernetes is or was on it (%(traces)s).") % {"traces": shown},
+            _("Reset it with the tool that set it up, or choose another host."),
         )  # fmt: skip
 
 
@@ -243,8 +294,9 @@ def _packages(spec: ClusterSpec, host: HostSpec, facts: Facts) -> Iterator[Probl
         (docker := facts.units.get("docker.service")) is not None and docker.active
     ):
         yield _problem(
-            spec, host, "docker", "Docker runs on it; Flotilla would restart containerd under it.",
-            "Remove Docker, or choose another host.",
+            spec, host, "docker",
+            _("Docker runs on it; Flotilla would restart containerd under it."),
+            _("Remove Docker, or choose another host."),
         )  # fmt: skip
 
 
@@ -254,10 +306,13 @@ CHECKS: tuple[Check, ...] = (_name, _system, _size, _ports, _taken, _packages)
 def _twins(spec: ClusterSpec, facts: Mapping[int, Facts]) -> Iterator[Problem]:
     """Hosts that are the same machine, or clones of one."""
     kinds: tuple[tuple[str, str, Callable[[HostSpec], str], str], ...] = (
-        ("machine_id", "machine id", lambda h: facts[h.id].machine_id if h.id in facts else "",
-         "Run systemd-machine-id-setup on the clone after emptying /etc/machine-id."),
-        ("same_name", "name", lambda h: h.name, "Give every host a name of its own."),
-        ("same_address", "address", lambda h: h.address, "One machine can only be one node."),
+        ("machine_id", _("it has the same machine id as %(twin)s (%(value)s)."),
+         lambda h: facts[h.id].machine_id if h.id in facts else "",
+         _("Run systemd-machine-id-setup on the clone after emptying /etc/machine-id.")),
+        ("same_name", _("it has the same name as %(twin)s (%(value)s)."),
+         lambda h: h.name, _("Give every host a name of its own.")),
+        ("same_address", _("it has the same address as %(twin)s (%(value)s)."),
+         lambda h: h.address, _("One machine can only be one node.")),
     )  # fmt: skip
     for code, what, value_of, mend in kinds:
         first: dict[str, HostSpec] = {}
@@ -267,72 +322,5 @@ def _twins(spec: ClusterSpec, facts: Mapping[int, Facts]) -> Iterator[Problem]:
                 continue
             twin = first.setdefault(value, host)
             if twin is not host:
-                yield _problem(
-                    spec, host, code, f"it has the same {what} as {twin.name} ({value}).", mend
-                )
-
-
-def _networks(spec: ClusterSpec, facts: Mapping[int, Facts]) -> Iterator[Problem]:
-    parsed: dict[str, ipaddress.IPv4Network] = {}
-    for name, text in (("pod_cidr", spec.pod_cidr), ("service_cidr", spec.service_cidr)):
-        try:
-            parsed[name] = ipaddress.IPv4Network(text)
-        except ValueError:
-            yield Problem(
-                "network", f"{text!r} is not an IPv4 network.", "Write it as 10.244.0.0/16.",
-                field=name,
-            )  # fmt: skip
-    if len(parsed) < 2:
-        return
-    if parsed["pod_cidr"].overlaps(parsed["service_cidr"]):
-        yield Problem(
-            "overlap",
-            f"The service network {spec.service_cidr} overlaps the pods' {spec.pod_cidr}.",
-            "Choose two networks that have nothing in common.", field="service_cidr",
-        )  # fmt: skip
-    if not 12 <= parsed["service_cidr"].prefixlen <= 28:
-        yield Problem(
-            "network", f"The service network {spec.service_cidr} has no usable size.",
-            "Choose one from /12 to /28.", field="service_cidr",
-        )  # fmt: skip
-    try:
-        for host in spec.hosts:
-            pod_range(spec, host)
-    except ValueError:
-        yield Problem(
-            "network", f"The pod network {spec.pod_cidr} is too small for {len(spec.hosts)} hosts.",
-            "Choose a larger one: each host takes a /24.", field="pod_cidr",
-        )  # fmt: skip
-    yield from _host_networks(spec, facts, parsed)
-
-
-def _host_networks(
-    spec: ClusterSpec,
-    facts: Mapping[int, Facts],
-    parsed: Mapping[str, ipaddress.IPv4Network],
-) -> Iterator[Problem]:
-    seen: set[tuple[str, str]] = set()
-    subnets: dict[str, ipaddress.IPv4Network] = {}
-    for host in spec.hosts:
-        known = facts.get(host.id, Facts())
-        for item in known.addresses:
-            if ":" in item.address or item.interface in ("lo", "cni0"):
-                continue
-            network = ipaddress.IPv4Network(f"{item.address}/{item.prefix}", strict=False)
-            if item.address == host.address:
-                subnets[host.name] = network
-            for field, cidr in parsed.items():
-                if cidr.overlaps(network) and (field, str(network)) not in seen:
-                    seen.add((field, str(network)))
-                    what = "pods'" if field == "pod_cidr" else "services'"
-                    yield Problem(
-                        "overlap",
-                        f"The {what} network {cidr} overlaps {network}, in which {host.name} is.",
-                        "Choose another network.", host.id, field,
-                    )  # fmt: skip
-    if str(spec.options.get("network", "routed")) == "routed" and len(set(subnets.values())) > 1:
-        shown = ", ".join(f"{name} in {network}" for name, network in subnets.items())
-        yield Problem(
-            "subnets", f"The routed network needs all hosts in one subnet; they are not: {shown}.",
-            "Choose hosts of one subnet, or a network plug-in with an overlay.", field="network",
-        )  # fmt: skip
+                said = what % {"twin": twin.name, "value": value}
+                yield _problem(spec, host, code, said, mend)

@@ -11,6 +11,7 @@ from provisioning.steps.base import Context, Step
 from provisioning.steps.dns import WITHOUT_DNS, dns_choice, dns_objects
 from provisioning.steps.layout import KUBECTL, KUBERNETES, pod_range
 from provisioning.steps.resources import Command, File, Note, Resource, Wait, digest
+from provisioning.texts import gettext as _
 
 
 def is_routed(spec: ClusterSpec) -> bool:
@@ -56,27 +57,27 @@ class Addons(Step):
         found: list[Resource] = [
             Wait(
                 "nodes-known",
-                "Every node has introduced itself",
+                _("Every node has introduced itself"),
                 f"{KUBECTL} get node {names}",
                 90,
-                "every node is known to the API",
+                _("every node is known to the API"),
                 f"{KUBECTL} get nodes,csr",
                 ("kube-apiserver.service",),
             ),
             Command(
                 "nodes",
-                "Pod ranges and roles of the nodes",
+                _("Pod ranges and roles of the nodes"),
                 node_commands(spec),
                 unless=self._ranges_set(spec),
             ),
         ]
         if not is_routed(spec):
             network = str(spec.options.get("network_manifest", ""))
-            found += self._applied("network", "Network plug-in", network)
+            found += self._applied("network", _("Network plug-in"), network)
         if dns_choice(spec) == "none":
-            found.append(Note("dns", "No DNS inside the cluster", WITHOUT_DNS))
+            found.append(Note("dns", _("No DNS inside the cluster"), _(WITHOUT_DNS)))
         else:
-            found += self._applied("dns", "DNS inside the cluster (CoreDNS)", dns_objects(spec))
+            found += self._applied("dns", _("DNS inside the cluster (CoreDNS)"), dns_objects(spec))
         return found
 
     @staticmethod

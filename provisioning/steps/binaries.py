@@ -13,6 +13,7 @@ from provisioning.steps.layout import (
     version_folder,
 )
 from provisioning.steps.resources import Image, Link, Resource, Upload
+from provisioning.texts import gettext as _
 
 NODE_PROGRAMS = ("kubelet", "kube-proxy")
 CONTROL_PLANE_PROGRAMS = (
@@ -39,7 +40,7 @@ class Binaries(Step):
         files = {file.name: file for file in release_files(spec, "binary")}
         missing = [name for name in wanted if name not in files]
         if missing:
-            raise ValueError(f"the release has no {', '.join(missing)}")
+            raise ValueError(_("the release has no %(names)s") % {"names": ", ".join(missing)})
         found: list[Resource] = [
             *(Upload(files[name], f"{folder}/{name}") for name in wanted),
         ]

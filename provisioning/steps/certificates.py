@@ -13,6 +13,7 @@ from provisioning.steps.base import ConsoleStep, Context, PlanItem, Verdict
 from provisioning.steps.layout import KUBELET_CERTIFICATE, is_control_plane, service_address
 from provisioning.steps.objects import ADMIN_GROUP
 from provisioning.steps.resources import File
+from provisioning.texts import gettext as _
 
 AUTHORITIES = {
     "kubernetes": "kubernetes-ca",
@@ -101,8 +102,10 @@ class Certificates(ConsoleStep):
 
     def plan(self, ctx: Context) -> Sequence[PlanItem]:
         """One line for each thing that is missing, expires or no longer fits."""
-        items = [PlanItem(title, Verdict.CHANGE, ("make it",)) for title, _ in self._missing(ctx)]
-        return items or [PlanItem("Certificates and keys", Verdict.OK)]
+        items = [
+            PlanItem(title, Verdict.CHANGE, (_("make it"),)) for title, _make in self._missing(ctx)
+        ]
+        return items or [PlanItem(_(self.title), Verdict.OK)]
 
     def run(self, ctx: Context, out: Callable[[str], None]) -> bool:
         """Make what is missing, into the material and nowhere else."""
@@ -110,7 +113,7 @@ class Certificates(ConsoleStep):
         # Looked up anew after each one: leaves need their authority first.
         for title, make in self._missing(ctx):
             make()
-            out(f"made: {title}")
+            out(_("made: %(title)s") % {"title": title})
             changed = True
         return changed
 
@@ -121,7 +124,7 @@ class Certificates(ConsoleStep):
             if pair(material, f"ca/{name}") is None:
                 renewed.add(name)
                 yield (
-                    f"authority {name}",
+                    _("authority %(name)s") % {"name": name},
                     _maker(material, f"ca/{name}", partial(pki.new_authority, subject)),
                 )
         for name, authority, leaf in leaves(ctx.spec):
@@ -129,7 +132,7 @@ class Certificates(ConsoleStep):
             now = material.get(f"{name}.crt", "")
             if authority in renewed or not pki.leaf_serves(now, leaf, ca):
                 yield (
-                    f"certificate {name}",
+                    _("certificate %(name)s") % {"name": name},
                     _maker(
                         material,
                         name,
@@ -137,15 +140,16 @@ class Certificates(ConsoleStep):
                     ),
                 )
         if "service-account.key" not in material:
-            yield "key service-account", lambda: _keep_service_account(material)
+            title = _("key service-account")
+            yield title, lambda: _keep_service_account(material)
         if "encryption.key" not in material:
             yield (
-                "key of Secrets at rest",
+                _("key of Secrets at rest"),
                 lambda: material.update({"encryption.key": pki.new_encryption_key()}),
             )
         if self._token_needed(ctx):
             yield (
-                "bootstrap token",
+                _("bootstrap token"),
                 lambda: material.update(
                     {
                         "bootstrap.token": pki.new_bootstrap_token(),

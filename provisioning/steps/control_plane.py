@@ -23,6 +23,7 @@ from provisioning.steps.layout import (
 )
 from provisioning.steps.objects import first_objects
 from provisioning.steps.resources import Command, File, Resource, Unit, Wait, digest
+from provisioning.texts import gettext as _
 
 LOCAL_API = f"https://127.0.0.1:{API_PORT}"
 CIPHERS = (  # CIS 1.2.29: forward secrecy and authenticated encryption only
@@ -225,11 +226,11 @@ class ControlPlane(Step):
         found.append(
             Wait(
                 "api",
-                "The API is ready",
+                _("The API is ready"),
                 # kubectl costs more than asking systemd, on a host that is busy starting.
                 f"systemctl is-active -q kube-apiserver && {KUBECTL} get --raw /readyz",
                 120,
-                "the API server answers /readyz",
+                _("the API server answers /readyz"),
                 f"{KUBECTL} get --raw '/readyz?verbose'; "
                 "journalctl -u kube-apiserver -n 15 --no-pager -o cat",
                 tuple(f"{name}.service" for name in COMPONENTS),
@@ -308,7 +309,7 @@ class ControlPlane(Step):
             File(path, objects),
             Command(
                 "rights",
-                "Rights of kubelets, API server and admins",
+                _("Rights of kubelets, API server and admins"),
                 f"{KUBECTL} apply -f {path}",
                 unless=f"{KUBECTL} get -f {path}",
                 version=digest(objects),
@@ -322,7 +323,7 @@ class ControlPlane(Step):
 
 def _token_command(token: str, expires: str) -> Command:
     """Makes the bootstrap token known ("Authenticating with Bootstrap Tokens")."""
-    ident, _, secret = token.partition(".")
+    ident, _dot, secret = token.partition(".")
     until = datetime.datetime.fromtimestamp(int(expires), datetime.UTC)
     manifest = as_yaml(
         {
@@ -342,7 +343,7 @@ def _token_command(token: str, expires: str) -> Command:
     # On standard input: an argument could be read by every user of the host.
     return Command(
         "bootstrap-token",
-        "Token that new nodes introduce themselves with",
+        _("Token that new nodes introduce themselves with"),
         f"{KUBECTL} apply -f - <<'EOF'\n{manifest}EOF\n",
         sensitive=(secret,) if secret else (),
     )

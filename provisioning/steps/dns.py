@@ -7,8 +7,9 @@ from typing import Any
 from provisioning import versions
 from provisioning.spec import ClusterSpec
 from provisioning.steps.layout import as_yaml, release_files, service_address
+from provisioning.texts import gettext_noop
 
-WITHOUT_DNS = (
+WITHOUT_DNS = gettext_noop(
     "The release carries no CoreDNS image: pods reach services by address, not by name."
     ' The option dns "coredns" pulls it from its registry.'
 )

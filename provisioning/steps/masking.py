@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 
+from provisioning.texts import gettext as _
+
 MASK = "••••"
 _PRIVATE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n(.*?)-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL
@@ -30,12 +32,14 @@ def secret_parts(text: str) -> frozenset[str]:
 def diff(path: str, old: str, new: str, secret: bool) -> list[str]:
     """A unified diff of a file, or one masked line for a secret one. At most 400 lines."""
     if secret:
-        return [f"{path}: {MASK} (secret, {len(new.encode())} bytes)"]
+        size = _("(secret, %(size)d bytes)") % {"size": len(new.encode())}
+        return [f"{path}: {MASK} {size}"]
     lines = list(
         difflib.unified_diff(
             old.splitlines(), new.splitlines(), path if old else "/dev/null", path, lineterm=""
         )
     )
     if len(lines) > _DIFF_LINES:
-        lines = [*lines[:_DIFF_LINES], f"… {len(lines) - _DIFF_LINES} more lines"]
+        more = _("… %(count)d more lines") % {"count": len(lines) - _DIFF_LINES}
+        lines = [*lines[:_DIFF_LINES], more]
     return lines

@@ -25,6 +25,7 @@ from provisioning.steps.layout import (
     unit_file,
 )
 from provisioning.steps.resources import File, Resource, Unit, Wait
+from provisioning.texts import gettext as _
 
 BOOTSTRAP = f"{KUBERNETES}/bootstrap-kubelet.conf"
 
@@ -158,10 +159,10 @@ class Node(Step):
             Unit("kube-proxy.service", True, True, tuple(r.key for r in proxy), release),
             Wait(
                 "kubelet-certificate",
-                "The kubelet has its certificate",
+                _("The kubelet has its certificate"),
                 f"[ -e {KUBELET_CERTIFICATE} ] && [ -e {KUBERNETES}/kubelet.conf ]",
                 120,
-                "the cluster has given the kubelet its certificate",
+                _("the cluster has given the kubelet its certificate"),
                 "journalctl -u kubelet -n 20 --no-pager -o cat",
                 ("kubelet.service",),
             ),

@@ -11,9 +11,19 @@ from provisioning.spec import ReleaseFile
 from provisioning.steps.base import PlanItem
 from provisioning.steps.masking import MASK, diff, secret_parts
 from provisioning.steps.resource import Payloads, Resource, digest
+from provisioning.texts import gettext as _
+from provisioning.texts import gettext_noop
 
 if TYPE_CHECKING:
     from provisioning.facts import Facts, PathFact
+
+# What lies at a path instead of what should.
+_INSTEAD = {
+    "file": gettext_noop("is a file"),
+    "folder": gettext_noop("is a folder"),
+    "link": gettext_noop("is a link"),
+    "other": gettext_noop("is something else"),
+}
 
 
 def _mode(mode: int) -> str:
@@ -40,7 +50,7 @@ class File(Resource):
 
     @property
     def title(self) -> str:
-        return f"File {self.path}"
+        return _("File %(path)s") % {"path": self.path}
 
     def _sha(self) -> str:
         return sha256((self.content or "").encode()).hexdigest()
@@ -48,11 +58,8 @@ class File(Resource):
     def evaluate(self, facts: Facts) -> PlanItem:
         there = facts.paths.get(self.path)
         if self.content is None:
-            return (
-                self.change("content is made during the run")
-                if there is None
-                else self.unknown("content is made during the run")
-            )
+            later = _("content is made during the run")
+            return self.change(later) if there is None else self.unknown(later)
         problems = _differences(there, "file", self.mode, self.owner)
         if there is None or there.kind != "file" or there.sha256 != self._sha():
             old = there.content if there is not None else ""
@@ -79,11 +86,12 @@ def _differences(there: PathFact | None, kind: str, mode: int, owner: str) -> li
         return []
     found = []
     if there.kind != kind:
-        found.append(f"is a {there.kind}")
+        found.append(_(_INSTEAD.get(there.kind, _INSTEAD["other"])))
     if there.mode != mode:
-        found.append(f"mode {_mode(there.mode)} -> {_mode(mode)}")
+        modes = {"old": _mode(there.mode), "new": _mode(mode)}
+        found.append(_("mode %(old)s -> %(new)s") % modes)
     if there.owner != owner:
-        found.append(f"owner {there.owner} -> {owner}")
+        found.append(_("owner %(old)s -> %(new)s") % {"old": there.owner, "new": owner})
     return found
 
 
@@ -105,7 +113,7 @@ class Directory(Resource):
 
     @property
     def title(self) -> str:
-        return f"Folder {self.path}"
+        return _("Folder %(path)s") % {"path": self.path}
 
     def evaluate(self, facts: Facts) -> PlanItem:
         there = facts.paths.get(self.path)
@@ -134,7 +142,7 @@ class Link(Resource):
 
     @property
     def title(self) -> str:
-        return f"Link {self.path}"
+        return _("Link %(path)s") % {"path": self.path}
 
     def evaluate(self, facts: Facts) -> PlanItem:
         there = facts.paths.get(self.path)
@@ -164,7 +172,7 @@ class Upload(Resource):
 
     @property
     def title(self) -> str:
-        return f"Program {self.path}"
+        return _("Program %(path)s") % {"path": self.path}
 
     def evaluate(self, facts: Facts) -> PlanItem:
         there = facts.paths.get(self.path)
@@ -172,8 +180,13 @@ class Upload(Resource):
             problems = _differences(there, "file", self.mode, self.owner)
             return self.change(*problems) if problems else self.ok()
         return self.change(
-            f"send {self.file.name}: {self.file.packed_size / 1e6:.1f} MB packed,"
-            f" {self.file.size / 1e6:.1f} MB, SHA-256 {self.file.sha256}"
+            _("send %(name)s: %(packed).1f MB packed, %(size).1f MB, SHA-256 %(sha256)s")
+            % {
+                "name": self.file.name,
+                "packed": self.file.packed_size / 1e6,
+                "size": self.file.size / 1e6,
+                "sha256": self.file.sha256,
+            }
         )
 
     def script(self, payloads: Payloads) -> str:
@@ -201,7 +214,7 @@ class Image(Resource):
 
     @property
     def title(self) -> str:
-        return f"Image {' '.join(self.references) or self.file.name}"
+        return _("Image %(name)s") % {"name": " ".join(self.references) or self.file.name}
 
     def evaluate(self, facts: Facts) -> PlanItem:
         if facts.mark(self.key) == self.file.sha256:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from provisioning import shell
 from provisioning.steps.base import PlanItem
 from provisioning.steps.resource import Payloads, Resource, digest
+from provisioning.texts import gettext as _
 
 if TYPE_CHECKING:
     from provisioning.facts import Facts
@@ -40,7 +41,7 @@ class Unit(Resource):
 
     @property
     def title(self) -> str:
-        return f"Unit {self.name}"
+        return _("Unit %(name)s") % {"name": self.name}
 
     def mark(self) -> str:
         """What the host remembers of the state that the unit was last started with."""
@@ -81,12 +82,14 @@ class Package(Resource):
 
     @property
     def title(self) -> str:
-        return f"Package {self.name}"
+        return _("Package %(name)s") % {"name": self.name}
 
     def evaluate(self, facts: Facts) -> PlanItem:
         if self.name in facts.packages or (self.provides and self.provides in facts.paths):
             return self.ok()
-        return self.change(f"install {self.name} with the host's package manager")
+        return self.change(
+            _("install %(name)s with the host's package manager") % {"name": self.name}
+        )
 
     def script(self, payloads: Payloads) -> str:
         provides = shell.path(self.provides) if self.provides else "''"
@@ -106,13 +109,14 @@ class Sysctl(Resource):
 
     @property
     def title(self) -> str:
-        return f"Kernel setting {self.name}"
+        return _("Kernel setting %(name)s") % {"name": self.name}
 
     def evaluate(self, facts: Facts) -> PlanItem:
         now = facts.sysctls.get(self.name)
         if now == self.value:
             return self.ok()
-        return self.change(f"sysctl -w {self.name}={self.value}  # now {now or 'not there'}")
+        note = _("now %(value)s") % {"value": now} if now else _("now not there")
+        return self.change(f"sysctl -w {self.name}={self.value}  # {note}")
 
     def script(self, payloads: Payloads) -> str:
         return f"fl_sysctl {shell.sysctl(self.name)} {shell.quote(self.value)}"
@@ -131,7 +135,7 @@ class KernelModule(Resource):
 
     @property
     def title(self) -> str:
-        return f"Kernel module {self.name}"
+        return _("Kernel module %(name)s") % {"name": self.name}
 
     def evaluate(self, facts: Facts) -> PlanItem:
         return self.ok() if self.name in facts.modules else self.change(f"modprobe {self.name}")
@@ -151,14 +155,13 @@ class Swap(Resource):
 
     @property
     def title(self) -> str:
-        return "Swap off"
+        return _("Swap off")
 
     def evaluate(self, facts: Facts) -> PlanItem:
         if not facts.swap:
             return self.ok()
-        return self.change(
-            "swapoff -a", f"# in use: {' '.join(facts.swap)}", "comment it in /etc/fstab"
-        )
+        used = _("in use: %(names)s") % {"names": " ".join(facts.swap)}
+        return self.change("swapoff -a", f"# {used}", _("comment it in /etc/fstab"))
 
     def script(self, payloads: Payloads) -> str:
         return "fl_swap"
@@ -176,12 +179,13 @@ class Hostname(Resource):
 
     @property
     def title(self) -> str:
-        return f"Host name {self.name}"
+        return _("Host name %(name)s") % {"name": self.name}
 
     def evaluate(self, facts: Facts) -> PlanItem:
         if facts.hostname == self.name:
             return self.ok()
-        return self.change(f"hostname {self.name}  # now {facts.hostname}")
+        note = _("now %(value)s") % {"value": facts.hostname}
+        return self.change(f"hostname {self.name}  # {note}")
 
     def script(self, payloads: Payloads) -> str:
         return f"fl_hostname {shell.label(self.name)}"
@@ -200,7 +204,7 @@ class HostsEntries(Resource):
 
     @property
     def title(self) -> str:
-        return "Names of the nodes in /etc/hosts"
+        return _("Names of the nodes in /etc/hosts")
 
     def _lines(self) -> tuple[str, ...]:
         return tuple(
@@ -246,8 +250,11 @@ class Wait(Resource):
     def evaluate(self, facts: Facts) -> PlanItem:
         known = [facts.units.get(name) for name in self.units]
         if known and all(unit is not None and unit.active for unit in known):
-            return self.ok("waits only if it is not so")
-        return self.unknown(f"wait at most {self.seconds} s until {self.expected}")
+            return self.ok(_("waits only if it is not so"))
+        return self.unknown(
+            _("wait at most %(seconds)d s until %(expected)s")
+            % {"seconds": self.seconds, "expected": self.expected}
+        )
 
     def script(self, payloads: Payloads) -> str:
         units = " ".join(shell.unit(name) for name in self.units)
@@ -277,7 +284,7 @@ class Probe(Resource):
         return self.about
 
     def evaluate(self, facts: Facts) -> PlanItem:
-        return self.ok(self.explains or "is tested in every run and changes nothing")
+        return self.ok(self.explains or _("is tested in every run and changes nothing"))
 
     def script(self, payloads: Payloads) -> str:
         hint = shell.token(self.hint)

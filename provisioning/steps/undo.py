@@ -16,6 +16,7 @@ from provisioning.facts import Facts
 from provisioning.steps.base import Context, PlanItem, Step, Verdict
 from provisioning.steps.compile import CompiledScript, assemble, source
 from provisioning.steps.resources import Probe, Resource
+from provisioning.texts import gettext as _
 
 _KINDS = frozenset(
     {
@@ -80,8 +81,8 @@ class UndoStep(Step):
     def describe(self, ctx: Context, facts: Facts) -> Sequence[PlanItem]:
         """For the plan: what of the cluster is on the host, as far as the facts know."""
         if ctx.spec.id not in facts.clusters and not facts.traces:
-            return [PlanItem("Nothing of the cluster is on this host", Verdict.OK)]
-        return [PlanItem("Put back by the journal", Verdict.CHANGE, tuple(facts.traces))]
+            return [PlanItem(_("Nothing of the cluster is on this host"), Verdict.OK)]
+        return [PlanItem(_("Put back by the journal"), Verdict.CHANGE, tuple(facts.traces))]
 
     def compile(
         self, ctx: Context, records: Sequence[Mapping[str, object]], nonce: str
@@ -103,10 +104,10 @@ class RescanStep(Step):
         return [
             Probe(
                 "traces",
-                "Nothing of a Kubernetes is left",
+                _("Nothing of a Kubernetes is left"),
                 f'found=$(\n{search})\n[ -z "$found" ] || {{ printf \'%s\\n\' "$found"; exit 1; }}',
-                "no unit, process, folder, mount, interface or chain of Kubernetes",
+                _("no unit, process, folder, mount, interface or chain of Kubernetes"),
                 "left_behind",
-                "looks again for everything that Kubernetes leaves on a host",
+                _("looks again for everything that Kubernetes leaves on a host"),
             )
         ]

@@ -9,6 +9,7 @@ from provisioning.spec import ClusterSpec, HostSpec
 from provisioning.steps.base import Context, Step
 from provisioning.steps.layout import KUBECTL, as_yaml
 from provisioning.steps.resources import Probe, Resource, Wait
+from provisioning.texts import gettext as _
 
 ANSWER = "flotilla-pod-answers"
 PORT = 8080
@@ -118,19 +119,19 @@ class Verify(Step):
         return [
             Wait(
                 "nodes-ready",
-                "Every node is Ready",
+                _("Every node is Ready"),
                 f"{KUBECTL} wait --for=condition=Ready --timeout=5s node {names}",
                 120,
-                "every node reports Ready",
+                _("every node reports Ready"),
                 f"{KUBECTL} get nodes -o wide; {KUBECTL} describe nodes | grep -A8 '^Conditions'",
                 ("kube-apiserver.service",),
             ),
             Probe(
                 "pods",
-                "A pod on every node answers over the pod network",
+                _("A pod on every node answers over the pod network"),
                 verify_script(spec),
-                "a pod on every node runs and answers over HTTP",
+                _("a pod on every node runs and answers over HTTP"),
                 "pod_silent",
-                "in every run a pod is started on each node, asked over HTTP and removed",
+                _("in every run a pod is started on each node, asked over HTTP and removed"),
             ),
         ]
