@@ -66,6 +66,11 @@ class Task(models.Model):
         return f"{self.pk} {self.title}"
 
     @property
+    def worker_machine(self) -> str:
+        """The machine of the worker that has it; its process is of no use to a reader."""
+        return self.worker.partition(":")[0]
+
+    @property
     def is_ended(self) -> bool:
         """Whether nothing more will come (until somebody retries it)."""
         return self.status in ENDED
