@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,12 @@ WITNESS = """() => {
   const taken = source.on.lines;
   window.taken = [];
   for (let n = 1; n <= source.store.live; n += 1) window.taken.push(source.store.get(n)?.seq ?? 0);
-  source.on.lines = (fresh) => { window.taken.push(...fresh.map((l) => l.seq)); taken(fresh); };
+  window.heard = [Date.now()];
+  source.on.lines = (fresh) => {
+    window.heard.push(Date.now());
+    window.taken.push(...fresh.map((l) => l.seq));
+    taken(fresh);
+  };
 }"""
 
 
@@ -99,6 +105,8 @@ def create_through_the_page(page: Page, console: Console, name: str) -> int:
     page.goto(f"{console.url}/clusters/")
     page.get_by_role("link", name="Create cluster").first.click()
     page.fill("#id_name", name)
+    version = page.locator("#id_release option", has_text="v1.20.2").get_attribute("value")
+    page.select_option("#id_release", version)
     page.get_by_label("Role of node1").select_option("control_plane")
     page.get_by_label("Role of node2").select_option("worker")
     shot(page, "03-create")
@@ -231,6 +239,10 @@ def test_a_browser_that_slept_for_a_minute_has_every_line_once(
     expect(page.locator(STATE)).to_have_text("Ended")
     assert story["before"] < len(console.lines(story["task"])) / 2
     every_line_once(page, console, story["task"])
+    heard = page.evaluate("window.heard")
+    longest = max(b - a for a, b in pairwise(heard)) / 1000
+    print(f"asleep for {longest:.1f} s, {len(heard) - 1} batches, {story['before']} lines before")
+    assert longest > ASLEEP_SECONDS - 5
     expect(page.locator(".fl-task-status")).to_contain_text("Succeeded")
 
 
