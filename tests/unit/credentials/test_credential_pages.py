@@ -131,6 +131,7 @@ def test_a_wrong_or_missing_passphrase_is_said_at_its_field(
         ("x" * 40_000, "32 KiB"),
         ("", "required"),
     ],
+    ids=["text", "public", "too-long", "empty"],
 )
 def test_what_is_no_private_key_is_said_at_its_field(admin_client, key, part):
     data = {"name": "a", "username": "root", "private_key": key}
