@@ -217,7 +217,7 @@ TORTURE = [
     b"  blanks before and behind  ",
     b"\xe2\x80\xa8line separator\xe2\x80\xa8\x0b\x0c\x1c\x85",
     b'"quotes" \\ {"end": true, "status": "failed"} ]}',
-    b"0123456789abcdef failed {\"key\":\"x\",\"hint_code\":\"disk_full\"}",
+    b'0123456789abcdef failed {"key":"x","hint_code":"disk_full"}',
     b"the last one has no line end",
 ]
 
