@@ -22,7 +22,9 @@ fl_end_marked() { # pattern of the mark, mark to spare, seconds until KILL
     while :; do
       fl_found=
       for fl_e in $(grep -lzxE "FLOTILLA_RUN=$1" /proc/[0-9]*/environ 2>/dev/null); do
-        [ -n "$2" ] && grep -qzxF "FLOTILLA_RUN=$2" "$fl_e" 2>/dev/null && continue
+        # Gone meanwhile (the search itself is one of these), or one of our own.
+        fl_m=$({ tr '\0' '\n' <"$fl_e"; } 2>/dev/null | grep '^FLOTILLA_RUN=')
+        case "$fl_m" in "" | "FLOTILLA_RUN=$2") continue ;; esac
         fl_p=${fl_e#/proc/}; fl_found="$fl_found ${fl_p%/environ}"
       done
       [ -z "$fl_found" ] && return 0

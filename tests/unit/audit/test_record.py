@@ -10,7 +10,7 @@ from console.accounts.models import User
 from console.audit.models import AuditEvent
 from console.audit.record import record, snapshot
 from console.secrets.redact import MASK
-from tests.factories import SSHCredentialFactory
+from tests.factories import HostFactory
 
 pytestmark = pytest.mark.django_db
 CANARY = "canary-secret-4711"
@@ -78,13 +78,13 @@ def test_what_is_no_secret_stays() -> None:
 
 
 def test_a_snapshot_shows_that_a_secret_is_set_and_not_which() -> None:
-    key = SSHCredentialFactory(private_key=CANARY, passphrase="")
-    for row in (key, type(key).objects.get(pk=key.pk)):
+    host = HostFactory(sudo_password=CANARY, first_password="")
+    for row in (host, type(host).objects.get(pk=host.pk)):
         fields = snapshot(row)
-        assert fields["private_key"] == MASK
-        assert fields["passphrase"] == ""
-        assert fields["name"] == key.name
-        assert CANARY not in str(record("credential.created", row, after=row).after)
+        assert fields["sudo_password"] == MASK
+        assert fields["first_password"] == ""
+        assert fields["name"] == host.name
+        assert CANARY not in str(record("host.added", row, after=row).after)
 
 
 def test_long_names_are_cut_and_odd_values_kept_as_text() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.remote import FENCED, Mark, framed, stop_script
+from provisioning.remote import FENCED, KILL_SECONDS, Mark, framed, stop_script
 
 
 @pytest.fixture
@@ -18,7 +18,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def script(body: str, mark: Mark, folder: Path) -> str:
-    return framed(body, mark).replace("fl_dir=/run/flotilla", f"fl_dir={folder}")
+    # KILL far away: a frame that waits for processes that are gone would never come to an end.
+    text = framed(body, mark).replace(f'"$fl_mark" {KILL_SECONDS} ;;', '"$fl_mark" 600 ;;')
+    return text.replace("fl_dir=/run/flotilla", f"fl_dir={folder}")
 
 
 def start(body: str, mark: Mark, folder: Path) -> subprocess.Popen[str]:

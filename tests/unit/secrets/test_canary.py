@@ -43,9 +43,7 @@ SENT = {
 def samples(settings, tmp_path: Path, admin: User) -> Samples:
     settings.RELEASES_DIR = tmp_path / "releases"
     samples = Samples()
-    SSHCredential.objects.filter(pk=samples.credential.pk).update(
-        private_key=PEM, passphrase=CANARY
-    )
+    SSHCredential.objects.filter(pk=samples.credential.pk).update(private_key=PEM)
     Host.objects.filter(pk=samples.host.pk).update(sudo_password=CANARY, first_password=CANARY)
     for name in ("ca.key", "ca/kubernetes.key", "token"):
         ClusterSecretFactory(cluster=samples.cluster, name=name, value=PEM)

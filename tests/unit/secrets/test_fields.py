@@ -54,7 +54,6 @@ def test_a_change_is_encrypted(key: SSHCredential) -> None:
 
 
 def test_the_empty_text_stays_empty(key: SSHCredential) -> None:
-    assert key.passphrase == ""
     key.private_key = ""
     key.save()
     assert stored(key) == ""

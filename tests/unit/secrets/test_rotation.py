@@ -26,7 +26,7 @@ def ring(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def keys() -> list[SSHCredential]:
-    return [SSHCredentialFactory(private_key=f"secret {n}", passphrase="") for n in range(5)]
+    return [SSHCredentialFactory(private_key=f"secret {n}") for n in range(5)]
 
 
 def rotate(*args: str) -> str:
@@ -46,7 +46,6 @@ def test_every_model_with_a_secret_is_known() -> None:
         "provisioning.Host.sudo_password",
         "provisioning.Host.first_password",
         "provisioning.SSHCredential.private_key",
-        "provisioning.SSHCredential.passphrase",
     } <= names
 
 
