@@ -132,6 +132,6 @@ def test_a_key_with_a_wrong_passphrase(console: Console, tmp_path: Path) -> None
     console.delete(f"credentials/{made['id']}/")
 
 
-def test_a_credential_in_use_is_not_forgotten(console: Console) -> None:
-    number = console.get("credentials/")["results"][0]["id"]
+def test_a_credential_in_use_is_not_forgotten(console: Console, hosts: dict[str, int]) -> None:
+    number = console.get(f"hosts/{hosts['node1']}/")["credential"]
     says(conflict_of(lambda: console.delete(f"credentials/{number}/")), "node1")
