@@ -59,7 +59,9 @@ def _measure(name: str, console: Console, rounds: int) -> Result:
         result: Result = module.measure(console, rounds)
     except Exception as error:  # the other measurements go on
         traceback.print_exc()
-        result = Result(name, module.TITLE, module.AIM, "failed", False, notes=[str(error).splitlines()[0]])
+        result = Result(
+            name, module.TITLE, module.AIM, "failed", False, notes=[str(error).splitlines()[0]]
+        )
     finally:
         console.stop_all()
     return result

@@ -64,7 +64,9 @@ def measure(console: Console, rounds: int) -> Result:
             )
         )  # fmt: skip
         steps = Counter(
-            TaskStep.objects.filter(task=task, host__isnull=False).values_list("host_name", flat=True)
+            TaskStep.objects.filter(task=task, host__isnull=False).values_list(
+                "host_name", flat=True
+            )
         )
         found = {}
         for host in lab.hosts:

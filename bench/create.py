@@ -130,11 +130,14 @@ def _by_hand(lab: Lab, pair: list[Host], known: Path, bundle: Bundle) -> float:
 
 
 def _flags(lab: Lab, pair: list[Host], known: Path) -> dict[str, set[str]]:
-    """What each program of a cluster really runs with; the hosts' own names and addresses masked."""
+    """What each program of a cluster runs with; the hosts' own names and addresses masked."""
     own = [(pair[0].name, "CP"), (pair[0].address, "CP-IP"), (pair[1].name, "W"),
            (pair[1].address, "W-IP")]  # fmt: skip
     found: dict[str, set[str]] = {}
-    for host, units in ((pair[0], UNITS["control plane"] + UNITS["node"]), (pair[1], UNITS["node"])):
+    for host, units in (
+        (pair[0], UNITS["control plane"] + UNITS["node"]),
+        (pair[1], UNITS["node"]),
+    ):
         for unit in units:
             path = f"/proc/$(systemctl show -p MainPID --value {unit})/cmdline"
             text = on_host(lab, host, f"tr '\\0' '\\n' <{path}", known)
@@ -172,10 +175,10 @@ def _result(
     result.figure = f"{ratio:.2f} times the script's time"
     result.met = ratio <= MOST
     result.notes = [
-        f"Kubernetes {bundle.version}; the script sends the programs unpacked by tar over ssh, makes "
-        "the certificates meanwhile and polls every 0.2 s; others/create_cluster.sh",
+        f"Kubernetes {bundle.version}; the script (others/create_cluster.sh) sends the programs "
+        "unpacked by tar over ssh, makes the certificates meanwhile and polls every 0.2 s",
         "flags that differ between the two clusters: " + ("; ".join(sorted(different)) or "none"),
     ]
-    result.data = {"ratio": ratio, "flotilla": ours, "script": theirs, "different": sorted(different),
-                   "steps": dict(steps)}  # fmt: skip
+    result.data = {"ratio": ratio, "flotilla": ours, "script": theirs}
+    result.data |= {"different": sorted(different), "steps": dict(steps)}
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,9 @@ class Flotilla:
         """The same by a worker process that is only started for it: `manage.py worker --once`."""
         begin = time.perf_counter()
         task = self.launch("bench_small_cold", content)
-        process = self.console.start("cold", "manage.py", "worker", "--queue", "bench-cold", "--once")
+        process = self.console.start(
+            "cold", "manage.py", "worker", "--queue", "bench-cold", "--once"
+        )
         process.wait(timeout=600)
         wall = time.perf_counter() - begin
         wait_for(task, patience=1)
@@ -85,10 +88,13 @@ def measure(console: Console, rounds: int) -> Result:
             "ansible": ansible.run,
             "pyinfra": pyinfra.run,
         }
-        for run in ways.values():  # once before anything counts: caches, byte code
-            run("warm")
-        flotilla.own_time.clear()
-        spent = _rounds(ways, rounds)
+        try:
+            for run in ways.values():  # once before anything counts: caches, byte code
+                run("warm")
+            flotilla.own_time.clear()
+            spent = _rounds(ways, rounds)
+        finally:
+            ansible.close()
         _same_end(lab, known, [x.folder for x in (flotilla, ansible, pyinfra)], rounds)
         console.stop(flotilla.worker)
     return _result(spent, flotilla.own_time)
@@ -105,6 +111,7 @@ def _rounds(
             for kind in KINDS:
                 content = f"round-{number}-{name}"
                 spent.setdefault((name, kind), []).append(ways[name](content))
+                print(f"  {name} {kind}: {spent[name, kind][-1].wall:.2f} s", file=sys.stderr)
     return spent
 
 

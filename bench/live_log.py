@@ -77,7 +77,9 @@ def _watch(console: Console, python: Path, application: str, path: str, lines: i
         [str(python), script, *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise RuntimeError(f"the viewers failed:\n{done.stderr[-2000:]}\n{console.said('web')[-2000:]}")
+        raise RuntimeError(
+            f"the viewers failed:\n{done.stderr[-2000:]}\n{console.said('web')[-2000:]}"
+        )
     wall = time.perf_counter() - begin
     wait_for(task)
     watched = Watched(

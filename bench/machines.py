@@ -18,7 +18,9 @@ NAME, SUBNET = "bench", "10.82.0.0/24"
 def why_not() -> str:
     """Why the lab cannot run on this machine; empty when it can."""
     lacks = requirements.missing()
-    return "needs the lab's hosts: " + "; ".join(f"{m.what} ({m.how})" for m in lacks) if lacks else ""
+    return (
+        "needs the lab's hosts: " + "; ".join(f"{m.what} ({m.how})" for m in lacks) if lacks else ""
+    )
 
 
 @contextmanager

@@ -91,8 +91,8 @@ def _result(
     result = Result(NAME, TITLE, AIM)
     for name, (rss, pss) in used.items():
         before = fresh.get(name, (0, 0))
-        result.add(name, f"RSS {_mib(rss)}, PSS {_mib(pss)}; when just started RSS {_mib(before[0])}, "
-                   f"PSS {_mib(before[1])}")  # fmt: skip
+        just_started = f"when just started RSS {_mib(before[0])}, PSS {_mib(before[1])}"
+        result.add(name, f"RSS {_mib(rss)}, PSS {_mib(pss)}; {just_started}")
     rss = sum(value[0] for value in used.values())
     pss = sum(value[1] for value in used.values())
     result.add("together, just started", f"RSS {_mib(sum(v[0] for v in fresh.values()))}, "

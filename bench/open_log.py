@@ -70,8 +70,6 @@ def measure(console: Console, rounds: int) -> Result:
         return skipped(NAME, TITLE, AIM, "needs Chromium: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:  # before Django: it forbids queries in its event loop
-        pass
     task_id = _long_task()
     cookie_name, _, cookie = console.cookie().partition("=")
     console.web()
@@ -102,7 +100,9 @@ def _long_task() -> int:
     )  # fmt: skip
     moment = datetime.now(UTC)
     lines = (
-        logs.Line(n, logs.wire_line(n, moment, "node1", "write", "stdout", f"line {n}: " + "x" * 80))
+        logs.Line(
+            n, logs.wire_line(n, moment, "node1", "write", "stdout", f"line {n}: " + "x" * 80)
+        )
         for n in range(1, LINES + 1)
     )
     LogChunk.objects.bulk_create(
@@ -123,10 +123,8 @@ def _open(context: Any, address: str) -> tuple[Traffic, float, int]:
     answer = page.goto(address)
     if answer is None or not answer.ok:
         raise RuntimeError(f"{address} answers {answer.status if answer else 'nothing'}")
-    page.wait_for_function(
-        f"[...document.querySelectorAll('[data-log-box] .fl-log-line')]"
-        f".some((row) => row.textContent.includes('line {LINES - 1}:'))"
-    )
+    last = page.locator("[data-log-box] .fl-log-line", has_text=f"line {LINES - 1}:")
+    last.first.wait_for(state="attached")
     took = (time.perf_counter() - begin) * 1000
     page.wait_for_timeout(SETTLE_MS)  # whatever else it fetches by itself counts too
     rows = page.evaluate(ROWS)

@@ -62,9 +62,7 @@ def _run_small(run: TaskRun) -> None:
 
 
 for _id, _queue in (("bench_small", "default"), ("bench_small_cold", "bench-cold")):
-    register(
-        Operation(_id, "Small steps", _run_small, lambda t: planned_steps(*_small(t)), _queue)
-    )
+    register(Operation(_id, "Small steps", _run_small, lambda t: planned_steps(*_small(t)), _queue))
 
 
 @operation("bench_lines", title="Lines", steps=[("write", "Write lines")])

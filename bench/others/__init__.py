@@ -72,13 +72,13 @@ class Ansible:
     def __init__(self, lab: Lab, bin_folder: Path, scratch: Path, known: Path) -> None:
         self.program = str(bin_folder / "ansible-playbook")
         self.inventory = scratch / "inventory.ini"
-        control = f"-o ControlMaster=auto -o ControlPersist=600s -o ControlPath={scratch}/cm-%h"
+        self.sockets = {host.address: scratch / f"cm-{host.address}" for host in lab.hosts}
         names = "\n".join(host.address for host in lab.hosts)
         self.inventory.write_text(
             f"[all]\n{names}\n[all:vars]\nansible_user=root\n"
             f"ansible_ssh_private_key_file={lab.key_path}\n"
             f"ansible_ssh_common_args=-o UserKnownHostsFile={known} -o IdentitiesOnly=yes "
-            f"{control}\n"
+            f"-o ControlPath={scratch}/cm-%h\n"
         )
         self.environ = {
             "ANSIBLE_CONFIG": str(HERE / "ansible.cfg"),
@@ -90,6 +90,12 @@ class Ansible:
         """Make the files have this content."""
         arguments = ["-i", str(self.inventory), "-e", f"content={content}"]
         return timed([self.program, *arguments, str(HERE / "playbook.yml")], **self.environ)
+
+    def close(self) -> None:
+        """End the kept connections."""
+        for address, socket in self.sockets.items():
+            command = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", address]
+            subprocess.run(command, capture_output=True, check=False)
 
 
 class Pyinfra:

@@ -144,7 +144,7 @@ def run(cluster: Cluster) -> Task:
 
 
 def counted(lab: Lab, cluster: Cluster) -> dict[str, tuple[int, int, int]]:
-    """For each host: connections and channels of one whole task, and the steps that it has there."""
+    """For each host: connections and channels of one whole task, and its steps there."""
     before = {machine.name: seen(lab, machine) for machine in lab.hosts}
     task = run(cluster)
     found = {}
