@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clusters.filters import ClusterFilter
+from clusters.filters import ClusterApiFilter
 from clusters.models import Cluster, Node
 from clusters.tables import clusters_with_nodes
 from console.ui.api import CursorPage
@@ -50,7 +50,7 @@ class ClusterReadViewSet(
     """List and retrieve clusters and their nodes."""
 
     serializer_class: type[serializers.BaseSerializer[Any]] = ClusterSerializer
-    filterset_class = ClusterFilter
+    filterset_class = ClusterApiFilter
     permissions = {
         "list": "clusters.view",
         "retrieve": "clusters.view",

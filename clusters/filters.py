@@ -33,3 +33,13 @@ class ClusterFilter(django_filters.FilterSet):
         return rows.filter(
             Q(name__icontains=text) | Q(endpoint__icontains=text) | Q(version__icontains=text)
         )
+
+
+class ClusterApiFilter(ClusterFilter):
+    """What scripts narrow down by: also exactly one name."""
+
+    name = django_filters.CharFilter()
+
+    class Meta:
+        model = Cluster
+        fields = ("name", *ClusterFilter.Meta.fields)

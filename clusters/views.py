@@ -24,7 +24,7 @@ MOVING = (ClusterStatus.PROVISIONING, ClusterStatus.DELETING)
 _TIME = re.compile(r"(<time[^>]*>)[^<]*")
 
 
-@requires("clusters.view")
+@requires(GET="clusters.view")
 def cluster_list(request: HttpRequest) -> HttpResponse:
     """All clusters, filtered and sorted by the address; htmx asks again for what changed."""
     filters = ClusterFilter(request.GET, queryset=clusters_with_nodes())
@@ -37,7 +37,7 @@ def cluster_list(request: HttpRequest) -> HttpResponse:
     return _live(request, "clusters/list.html", "clusters/list_rows.html", context)
 
 
-@requires("clusters.view")
+@requires(GET="clusters.view")
 def cluster_detail(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
     """One cluster: status, actions, what to do now, and the chosen tab."""
     cluster = get_object_or_404(Cluster, pk=pk)

@@ -124,6 +124,11 @@ class ClusterViewSet(ClusterReadViewSet):
         "kubeconfig": "clusters.kubeconfig",
     }
 
+    def get_permissions(self) -> list[Any]:
+        """Deleting asks a browser's session for the password again, as the page does."""
+        given = list(super().get_permissions())
+        return [*given, Confirmed()] if self.action == "destroy" else given
+
     @extend_schema(
         request=ClusterCreateSerializer,
         parameters=[

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import socket
 import threading
 
+from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connections
+from django.utils import timezone
 
 from clusters.inventory import lease
 from clusters.inventory.attendance import Attendance, Timing
@@ -17,6 +20,7 @@ logger = logging.getLogger(__name__)
 # Few at a time, so that watchers that start together share the fleet.
 CLAIMS_A_ROUND = 4
 ROUND_SECONDS = 5.0
+ROUNDS_BETWEEN_CLEANING = 720  # about an hour
 STOP_SECONDS = 8.0
 
 
@@ -36,9 +40,14 @@ class Watcher:
 
     def run(self) -> None:
         """Claim and watch until stop(); then give every lease back."""
-        while not self._ended.is_set():
+        for number in itertools.count():
+            if self._ended.is_set():
+                break
             try:
                 self._round()
+                if number % ROUNDS_BETWEEN_CLEANING == 0:
+                    # Expired sessions are refused anyway; their rows would pile up.
+                    Session.objects.filter(expire_date__lt=timezone.now()).delete()
             except DatabaseError as error:
                 logger.warning("watcher: database: %s", error)
             finally:

@@ -22,9 +22,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--tasks", type=int, default=settings.WORKER_TASKS, help="how many at a time"
         )
-        parser.add_argument(
-            "--once", action="store_true", help="end when nothing is left to do"
-        )
+        parser.add_argument("--once", action="store_true", help="end when nothing is left to do")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT; tasks are handed over after the step they are in."""

@@ -161,3 +161,19 @@ def test_who_may_do_what(body, operator_api, auditor_api, nobody_api):
     assert auditor_api.post(f"{URL}{cluster.pk}/repair/").status_code == 403
     assert nobody_api.get(f"{URL}{cluster.pk}/").status_code == 404
     assert send(operator_api, body, "?dry_run=true").status_code == 200
+
+
+def test_a_name_in_the_query_means_exactly_that_name(admin_api):
+    ClusterFactory(name="edge")
+    ClusterFactory(name="edge-two")
+    found = admin_api.get(f"{URL}?name=edge").json()["results"]
+    assert [cluster["name"] for cluster in found] == ["edge"]
+
+
+def test_a_browser_session_deletes_only_with_a_fresh_password(admin_client, settings):
+    cluster = ClusterFactory()
+    settings.CONFIRM_PASSWORD_SECONDS = -1
+    assert admin_client.delete(f"{URL}{cluster.pk}/").status_code == 403
+    assert not Task.objects.exists()
+    settings.CONFIRM_PASSWORD_SECONDS = 600
+    assert admin_client.delete(f"{URL}{cluster.pk}/").status_code == 202

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connections
 from django.utils import timezone
 
@@ -282,3 +283,19 @@ def test_a_cluster_is_claimed_once_when_many_ask_at_the_same_moment(server):
     for thread in threads:
         thread.join()
     assert len(taken) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_of_expired_sessions_go_and_others_stay() -> None:
+    now = timezone.now()
+    for key, days in (("old", -1), ("new", 1)):
+        Session.objects.create(
+            session_key=key, session_data="x", expire_date=now + timedelta(days=days)
+        )
+    watcher = Watcher(round_seconds=0.05)
+    thread = threading.Thread(target=watcher.run)
+    thread.start()
+    until(lambda: not Session.objects.filter(session_key="old").exists())
+    watcher.stop()
+    thread.join(10)
+    assert Session.objects.filter(session_key="new").exists()
