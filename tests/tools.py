@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from lab import requirements
+from lab import base, kubernetes, requirements
 from lab.errors import LabError
 
 # Program, its Debian package, and the tests that need it.
@@ -45,7 +45,25 @@ def main() -> int:
         lacks = requirements.missing()
     for lack in lacks:
         print(f"MISSING {lack.what} ({lack.how}): tests that need the lab will be skipped")
+    return 0 if lacks else _prepare_lab()
+
+
+def _prepare_lab() -> int:
+    """The hosts' Debian and the Kubernetes programs, kept in the cache for the next time.
+
+    Here and not in a fixture: the first time takes some ten minutes, which no test may.
+    """
+    try:
+        base.ensure(_say)
+        kubernetes.ensure(kubernetes.DEFAULT_VERSION, _say)
+    except LabError as error:
+        print(error)
+        return 1
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
