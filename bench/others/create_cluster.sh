@@ -379,6 +379,7 @@ unit "$x" kube-controller-manager "Kubernetes controller manager" "network-onlin
   --cluster-signing-cert-file=$pki/ca.crt --cluster-signing-key-file=$pki/ca.key --cluster-signing-duration=8760h \
   --root-ca-file=$pki/ca.crt --service-account-private-key-file=$pki/sa.key --use-service-account-credentials=true \
   --controllers=*,bootstrapsigner,tokencleaner --terminated-pod-gc-threshold=1000 \
+  --kube-api-qps=100 --kube-api-burst=150 \
   --flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins
 unit "$x" kube-scheduler "Kubernetes scheduler" "network-online.target etcd.service" Type=simple \
   $bin/kube-scheduler $(delegated scheduler)
