@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
 
 from django.conf import settings
 from django.db import connection
@@ -80,9 +79,9 @@ class RecipeRun:
         """Run every phase. Raises Failure, Canceled, HandedOver or LeaseLost."""
         try:
             self._preflight()
-            for phase in self.recipe.phases(self.spec):
+            for stretch in stretches(self.recipe.phases(self.spec)):
                 self.run.check_canceled()
-                self._phase(phase)
+                self._stretch(stretch)
             self._look("after")
         finally:
             for runner in self.runners.values():
@@ -137,35 +136,29 @@ class RecipeRun:
                     expected=_("Hosts that fit; nothing has been changed yet."),
                 )
 
-    def _phase(self, phase: Phase) -> None:
-        # Console steps are barriers; between two of them hosts do not wait for one another.
-        for on_console, group in groupby(phase.placed, lambda p: isinstance(p.step, ConsoleStep)):
-            placed = list(group)
-            if on_console:
-                for item in placed:
-                    self._console_step(phase, item.step)  # type: ignore[arg-type]
-                continue
-            hosts = list(dict.fromkeys(h for item in placed for h in item.hosts))
-            work = self._walk(phase, placed)
-            if phase.rolling:
-                for host in hosts:
-                    self._on_hosts([host], work)
-            else:
-                self._on_hosts(hosts, work)
+    def _stretch(self, stretch: list[Part]) -> None:
+        phase, placed = stretch[0]
+        if isinstance(placed.step, ConsoleStep):
+            self._console_step(phase, placed.step)
+            return
+        hosts = list(dict.fromkeys(h for _phase, part in stretch for h in part.hosts))
 
-    def _walk(self, phase: Phase, placed: list[Placed]) -> Callable[[HostSpec], None]:
-        steps = _steps_of(placed)
-        return lambda host: self._host_steps(phase, steps(host), host)
+        def work(host: HostSpec) -> None:
+            self._host_steps([part for part in stretch if host in part[1].hosts], host)
 
-    def _host_steps(self, phase: Phase, steps: Iterator[Step], host: HostSpec) -> None:
-        for step in steps:
+        if phase.rolling:
+            for host in hosts:
+                self._on_hosts([host], work)
+        else:
+            self._on_hosts(hosts, work)
+
+    def _host_steps(self, parts: list[Part], host: HostSpec) -> None:
+        for phase, placed in parts:
+            step = placed.step
             row = self.rows[phase.id, step.id, host.id]
-            if row.status in DONE:
+            if row.status in DONE or not isinstance(step, Step):
                 continue
             self.run.check_canceled()
-            if host.id in self.untouched:
-                self._skip(row)
-                continue
             with self._journaled(row) as outcome:
                 nonce = new_nonce()
                 compiled = self._compile(step, host, nonce)
@@ -218,13 +211,28 @@ class RecipeRun:
                     raise error
 
 
-def _steps_of(placed: list[Placed]) -> Callable[[HostSpec], Iterator[Step]]:
-    def steps(host: HostSpec) -> Iterator[Step]:
-        for item in placed:
-            if host in item.hosts and isinstance(item.step, Step):
-                yield item.step
+Part = tuple[Phase, Placed]
 
-    return steps
+
+def stretches(phases: Iterable[Phase]) -> list[list[Part]]:
+    """What runs without a barrier: steps that each host goes through at its own pace.
+
+    A new stretch begins with a phase that does not follow on, with a console
+    step, which stands alone, after one, and around a rolling phase.
+    """
+    found: list[list[Part]] = []
+    joined = False
+    for phase in phases:
+        joined = joined and phase.follows and not phase.rolling
+        for placed in phase.placed:
+            alone = isinstance(placed.step, ConsoleStep)
+            if joined and not alone:
+                found[-1].append((phase, placed))
+            else:
+                found.append([(phase, placed)])
+            joined = not alone
+        joined = joined and not phase.rolling
+    return found
 
 
 class _Journaled:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from django.utils.translation import gettext_noop
 
 TITLES = (
+    gettext_noop("API"),
     gettext_noop("Add-ons"),
     gettext_noop("Certificates"),
     gettext_noop("Certificates and keys"),
     gettext_noop("Clean the hosts"),
     gettext_noop("Container runtime"),
     gettext_noop("Control plane"),
+    gettext_noop("Control plane's programs"),
     gettext_noop("Network"),
     gettext_noop("Node"),
     gettext_noop("Nodes"),
@@ -24,11 +26,13 @@ TITLES = (
     gettext_noop("Prepare"),
     gettext_noop("Prepare the host"),
     gettext_noop("Programs"),
+    gettext_noop("Programs of the control plane"),
     gettext_noop("Programs and images"),
     gettext_noop("Prove that it works"),
     gettext_noop("Prove that nothing is left"),
     gettext_noop("Put the host back"),
     gettext_noop("Rescan"),
+    gettext_noop("The API answers"),
     gettext_noop("Verify"),
     gettext_noop("etcd"),
 )

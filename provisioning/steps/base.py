@@ -94,13 +94,16 @@ class Phase:
     """Steps that belong together; a phase starts when the one before is done.
 
     Inside a phase each host goes through its steps in order without waiting
-    for the other hosts; rolling means one host at a time.
+    for the other hosts; rolling means one host at a time. follows=True: each
+    host goes on into this phase as soon as it has done its own part of the one
+    before, so that one host's long copies overlap another's waits.
     """
 
     id: str
     title: str
     placed: tuple[Placed, ...]
     rolling: bool = False
+    follows: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 
 from provisioning.spec import ReleaseFile
 from provisioning.steps.base import Context, Step
-from provisioning.steps.layout import (
-    BIN,
-    is_control_plane,
-    release_files,
-    version_folder,
-)
+from provisioning.steps.layout import BIN, release_files, version_folder
 from provisioning.steps.resources import Image, Link, Resource, Upload
 from provisioning.texts import gettext as _
 
@@ -24,36 +19,48 @@ CONTROL_PLANE_PROGRAMS = (
 )
 
 
+class ControlPlanePrograms(Step):
+    """etcd, the control plane's programs under /opt/kubernetes/<version>, the link "current"."""
+
+    id = "control-plane-programs"
+    title = "Programs of the control plane"
+    timeout = 900
+
+    def resources(self, ctx: Context) -> Sequence[Resource]:
+        """First what the next step starts: it must not wait for what only nodes need."""
+        folder = version_folder(ctx.spec)
+        return [
+            *(Upload(f, f"{folder}/{f.name}") for f in release_files(ctx.spec, "etcd")),
+            *_programs(ctx, CONTROL_PLANE_PROGRAMS),
+            Link(BIN, folder),
+            Link("/usr/local/bin/kubectl", f"{BIN}/kubectl"),
+        ]
+
+
+def _programs(ctx: Context, wanted: tuple[str, ...]) -> list[Resource]:
+    folder = version_folder(ctx.spec)
+    files = {file.name: file for file in release_files(ctx.spec, "binary")}
+    missing = [name for name in wanted if name not in files]
+    if missing:
+        raise ValueError(_("the release has no %(names)s") % {"names": ", ".join(missing)})
+    return [Upload(files[name], f"{folder}/{name}") for name in wanted]
+
+
 class Binaries(Step):
-    """Programs under /opt/kubernetes/<version> with the link "current", plug-ins and images."""
+    """What every node needs: its programs, the link "current", plug-ins and images."""
 
     id = "binaries"
     title = "Programs and images"
     timeout = 900
 
     def resources(self, ctx: Context) -> Sequence[Resource]:
-        """Workers get what a node needs, control planes the rest as well."""
-        spec, folder = ctx.spec, version_folder(ctx.spec)
-        wanted: tuple[str, ...] = NODE_PROGRAMS
-        if is_control_plane(spec, ctx.here):
-            wanted = CONTROL_PLANE_PROGRAMS + NODE_PROGRAMS
-        files = {file.name: file for file in release_files(spec, "binary")}
-        missing = [name for name in wanted if name not in files]
-        if missing:
-            raise ValueError(_("the release has no %(names)s") % {"names": ", ".join(missing)})
-        found: list[Resource] = [
-            *(Upload(files[name], f"{folder}/{name}") for name in wanted),
+        """The same on workers and on control planes, which run pods too."""
+        return [
+            *_programs(ctx, NODE_PROGRAMS),
+            Link(BIN, version_folder(ctx.spec)),
+            *(Upload(f, f"/opt/cni/bin/{f.name}") for f in release_files(ctx.spec, "cni")),
+            *(Image(f, self._references(ctx, f)) for f in release_files(ctx.spec, "image")),
         ]
-        if is_control_plane(spec, ctx.here):
-            found += [Upload(f, f"{folder}/{f.name}") for f in release_files(spec, "etcd")]
-        found.append(Link(BIN, folder))
-        if is_control_plane(spec, ctx.here):
-            found.append(Link("/usr/local/bin/kubectl", f"{BIN}/kubectl"))
-        plugins = release_files(spec, "cni")
-        if plugins:
-            found += [Upload(f, f"/opt/cni/bin/{f.name}") for f in plugins]
-        found += [Image(f, self._references(ctx, f)) for f in release_files(spec, "image")]
-        return found
 
     @staticmethod
     def _references(ctx: Context, file: ReleaseFile) -> tuple[str, ...]:

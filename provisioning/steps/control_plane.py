@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from provisioning import versions
 from provisioning.spec import ClusterSpec
 from provisioning.steps.base import Context, Step
-from provisioning.steps.certificates import kubeconfig_file, needs_bootstrap, pair_files
+from provisioning.steps.certificates import kubeconfig_file, pair_files
 from provisioning.steps.etcd import CLIENT_PORT
 from provisioning.steps.layout import (
     API_PORT,
     BIN,
-    KUBECTL,
     KUBELET,
     KUBERNETES,
     PKI,
@@ -21,9 +19,7 @@ from provisioning.steps.layout import (
     as_yaml,
     unit_file,
 )
-from provisioning.steps.objects import first_objects
-from provisioning.steps.resources import Command, File, Resource, Unit, Wait, digest
-from provisioning.texts import gettext as _
+from provisioning.steps.resources import File, Resource, Unit
 
 LOCAL_API = f"https://127.0.0.1:{API_PORT}"
 CIPHERS = (  # CIS 1.2.29: forward secrecy and authenticated encryption only
@@ -200,14 +196,14 @@ def scheduler_flags(spec: ClusterSpec) -> list[str]:
 
 
 class ControlPlane(Step):
-    """The three programs, started together, and the first objects once the API answers."""
+    """The three programs, started together and not waited for: ApiReady does that."""
 
     id = "control-plane"
     title = "Control plane"
     timeout = 300
 
     def resources(self, ctx: Context) -> Sequence[Resource]:
-        """Keys and settings, units, the wait for the API, rights and bootstrap token."""
+        """Keys and settings, units."""
         files = self._files(ctx)
         units = self._units(ctx)
         restarts = tuple(file.key for file in files)
@@ -223,20 +219,7 @@ class ControlPlane(Step):
             )
             for name in COMPONENTS
         ]
-        found.append(
-            Wait(
-                "api",
-                _("The API is ready"),
-                # kubectl costs more than asking systemd, on a host that is busy starting.
-                f"systemctl is-active -q kube-apiserver && {KUBECTL} get --raw /readyz",
-                120,
-                _("the API server answers /readyz"),
-                f"{KUBECTL} get --raw '/readyz?verbose'; "
-                "journalctl -u kube-apiserver -n 15 --no-pager -o cat",
-                tuple(f"{name}.service" for name in COMPONENTS),
-            )
-        )
-        return found + self._objects(ctx)
+        return found
 
     @staticmethod
     def _files(ctx: Context) -> list[File]:
@@ -300,50 +283,3 @@ class ControlPlane(Step):
             )
             for name, command in commands.items()
         }
-
-    @staticmethod
-    def _objects(ctx: Context) -> list[Resource]:
-        objects = first_objects()
-        path = f"{KUBERNETES}/objects/flotilla-rights.yaml"
-        found: list[Resource] = [
-            File(path, objects),
-            Command(
-                "rights",
-                _("Rights of kubelets, API server and admins"),
-                f"{KUBECTL} apply -f {path}",
-                unless=f"{KUBECTL} get -f {path}",
-                version=digest(objects),
-            ),
-        ]
-        token = ctx.material.get("bootstrap.token", "")
-        if any(needs_bootstrap(ctx, host) for host in ctx.spec.hosts):
-            found.append(_token_command(token, ctx.material.get("bootstrap.expires", "0")))
-        return found
-
-
-def _token_command(token: str, expires: str) -> Command:
-    """Makes the bootstrap token known ("Authenticating with Bootstrap Tokens")."""
-    ident, _dot, secret = token.partition(".")
-    until = datetime.datetime.fromtimestamp(int(expires), datetime.UTC)
-    manifest = as_yaml(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": f"bootstrap-token-{ident}", "namespace": "kube-system"},
-            "type": "bootstrap.kubernetes.io/token",
-            "stringData": {
-                "token-id": ident,
-                "token-secret": secret,
-                "expiration": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "usage-bootstrap-authentication": "true",
-                "usage-bootstrap-signing": "false",
-            },
-        }
-    )
-    # On standard input: an argument could be read by every user of the host.
-    return Command(
-        "bootstrap-token",
-        _("Token that new nodes introduce themselves with"),
-        f"{KUBECTL} apply -f - <<'EOF'\n{manifest}EOF\n",
-        sensitive=(secret,) if secret else (),
-    )

@@ -97,7 +97,13 @@ fl_prior() {
   fl_emit prior "{\"key\":\"$fl_k\",\"kind\":\"$fl_i\",\"args\":[${fl_j#,}]}"
 }
 
-fl_sha() { FL_R=$(sha256sum <"$1" 2>/dev/null); FL_R=${FL_R%% *}; [ -n "$FL_R" ]; }
+# openssl uses the processor's own instructions where coreutils does not: a quarter of the time.
+if openssl dgst -sha256 -r </dev/null >/dev/null 2>&1; then
+  fl_digest() { openssl dgst -sha256 -r; }
+else
+  fl_digest() { sha256sum; }
+fi
+fl_sha() { FL_R=$(fl_digest <"$1" 2>/dev/null); FL_R=${FL_R%% *}; [ -n "$FL_R" ]; }
 
 # fl_prior_path PATH: journal a file or link, keeping the content that is about to be replaced.
 fl_prior_path() {
@@ -163,7 +169,7 @@ fl_receive() {
   [ "${fl_free:-0}" -gt $(($2 / 1024 + 1024)) ] ||
     fl_fail disk_full "$(($2 / 1048576 + 1)) MiB free for $1" "$((${fl_free:-0} / 1024)) MiB free on $(df -Pk "${1%/*}" | awk 'NR==2 {print $6}')"
   fl_emit want "{\"payload\":$4,\"key\":\"$FL_KEY\"}"
-  fl_sum=$(head -c "$5" <&4 | gzip -dc | tee "$1" | sha256sum)
+  fl_sum=$(head -c "$5" <&4 | gzip -dc | tee "$1" | fl_digest)
   fl_size=$(stat -c %s "$1" 2>/dev/null)
   if [ "${fl_size:-0}" = "$2" ] && [ "${fl_sum%% *}" = "$3" ]; then return; fi
   # What is not whole is not kept: it is nothing to run, and would keep a full disk full.

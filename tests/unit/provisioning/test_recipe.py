@@ -71,10 +71,10 @@ def file(found: dict[str, Resource], path: str) -> str:
     return resource.content or ""
 
 
-def test_the_phases_come_in_the_order_of_the_design(spec: ClusterSpec) -> None:
+def test_the_phases_come_in_their_order(spec: ClusterSpec) -> None:
     assert [p.id for p in CREATE.phases(spec)] == [
-        "prepare", "runtime", "binaries", "certificates", "etcd", "control-plane", "network",
-        "workers", "addons", "verify",
+        "certificates", "prepare", "runtime", "control-plane-programs", "etcd", "control-plane",
+        "binaries", "network", "api", "workers", "addons", "verify",
     ]  # fmt: skip
 
 
@@ -192,7 +192,8 @@ def test_a_machine_gets_the_systemd_driver_its_swap_off_and_the_kernel_set(
 def test_folders_that_programs_fill_are_claimed_in_the_first_step(
     spec: ClusterSpec, material: dict[str, str]
 ) -> None:
-    step = CREATE.phases(spec)[0].placed[0].step
+    prepare = next(phase for phase in CREATE.phases(spec) if phase.id == "prepare")
+    step = prepare.placed[0].step
     assert isinstance(step, Step)
     first = {
         r.path

@@ -113,7 +113,7 @@ def test_a_plan_is_english_by_default_and_its_commands_always() -> None:
         chinese = plan(CREATE, spec, facts_of(spec), {}).as_data()
     assert not CHINESE.search(str(english))
     first, other = (
-        data["phases"][0]["steps"][0]["hosts"][0]["items"] for data in (english, chinese)
+        data["phases"][1]["steps"][0]["hosts"][0]["items"] for data in (english, chinese)
     )
     assert (first[0]["title"], other[0]["title"]) == (
         "Folder /etc/kubernetes",
