@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,8 +15,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from console.accounts.sessions import still_valid
 from provisioning import live_log
 
+logger = logging.getLogger(__name__)
+
 CHECK_SECONDS = 0.8  # how often a viewer's right to watch is looked at again
 NOT_ALLOWED = 4403
+BROKEN = 1011  # RFC 6455, 7.4.1: an unexpected condition
 NOT_FOUND = 4404
 BAD_REQUEST = 4400
 
@@ -72,6 +76,10 @@ class TaskLogConsumer(AsyncWebsocketConsumer):
         tail = await live_log.join(task_id)
         try:
             await self._send_lines(tail, seq)
+        except Exception:
+            # Closed, the viewer asks again and says what is wrong; open, it would wait for ever.
+            logger.exception("the log of task %s cannot be sent", task_id)
+            await self.close(BROKEN)
         finally:
             live_log.leave(tail)
 

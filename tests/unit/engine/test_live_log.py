@@ -15,7 +15,7 @@ from django.test import Client
 
 from console.accounts.models import Role, User
 from provisioning import logs
-from provisioning.models import Task, TaskStatus
+from provisioning.models import LogChunk, Task, TaskStatus
 from provisioning.routing import websocket_urlpatterns
 from tests.conftest import signed_in
 from tests.factories import TaskFactory, UserFactory
@@ -130,6 +130,17 @@ async def test_a_task_that_does_not_exist_says_so() -> None:
     await socket.connect()
     output = await socket.receive_output(timeout=4)
     assert (output["type"], output["code"]) == ("websocket.close", 4404)
+
+
+async def test_a_log_that_cannot_be_read_ends_the_connection_instead_of_keeping_silent() -> None:
+    _user, client, task = await people()
+    chunk = LogChunk(task=task, first=1, last=10, body="damaged")
+    await database_sync_to_async(chunk.save)()
+    await database_sync_to_async(Task.objects.filter(pk=task.pk).update)(last_seq=10)
+    socket = viewer(client, task, after=5)
+    await socket.connect()
+    output = await socket.receive_output(timeout=4)
+    assert (output["type"], output["code"]) == ("websocket.close", 1011)
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1e3", "9" * 30, "٣"])
