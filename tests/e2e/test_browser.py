@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from console.setup.first_admin import Password, read_password
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.e2e.console import ENDED, Console, wait_for
 from tests.e2e.faults import named
 
@@ -45,16 +44,6 @@ WITNESS = """() => {
     taken(fresh);
   };
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
