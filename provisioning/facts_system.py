@@ -8,6 +8,7 @@ it leaves out, so that the field keeps its "not known" value.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -35,15 +36,15 @@ def number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-class FactClass:
+class FactClass(ABC):
     """One concern: `name` marks its section in the output, `snippet` prints it."""
 
     name: ClassVar[str]
     snippet: ClassVar[str]
 
+    @abstractmethod
     def parse(self, lines: Sequence[str]) -> Fields:
         """The fields of Facts that these lines tell."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from provisioning.facts import Disk, Facts, FactsError
 from provisioning.host_actions import fingerprint_of, needs_name
 from provisioning.keys import key_type
 from provisioning.models import Host, HostState, StepStatus, Task, TaskStatus, TaskStep
+from provisioning.preflight import MAX_SKEW
 
 CHECK_STEP = "check_host"
-# A clock that is further off than this stops a cluster from being created (provisioning.md).
-MAX_SKEW = 30.0
 LISTED = {
     "fact_os": "facts__os_pretty",
     "fact_cpus": "facts__cpus",

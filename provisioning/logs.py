@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from provisioning.lease import Lease, LeaseLost
 from provisioning.models import LogChunk, Task
+from provisioning.steps.masking import MASK
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,6 @@ CHUNK_BYTES = 128 * 1024
 # has up to four bytes.
 FRAME_CHARACTERS = 240 * 1024
 WAITING_LINES = 20_000  # a writer that is this far ahead of the database waits
-MASK = "••••"
 SHORTEST_SECRET = 6  # shorter ones would blot out ordinary words
 
 
