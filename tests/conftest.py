@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
 
 from console.accounts.models import ApiToken, Role, User
@@ -27,6 +28,11 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# How fast an example is says something of the machine, not of the code.
+settings.register_profile("flotilla", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("flotilla")
 
 
 @pytest.fixture(autouse=True)
