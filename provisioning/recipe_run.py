@@ -159,6 +159,9 @@ class RecipeRun:
             if row.status in DONE or not isinstance(step, Step):
                 continue
             self.run.check_canceled()
+            if host.id in self.untouched:
+                self._skip(row)
+                continue
             with self._journaled(row) as outcome:
                 nonce = new_nonce()
                 compiled = self._compile(step, host, nonce)
