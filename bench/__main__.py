@@ -24,6 +24,8 @@ MEASUREMENTS = {
     "open-log": "bench.open_log",
     "memory": "bench.memory",
     "create": "bench.create",
+    "create-standard": "bench.create_standard",
+    "distribute": "bench.distribute",
 }
 
 

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench import machines
 from bench.console import Console, register_hosts, wait_for
@@ -16,6 +17,9 @@ from bench.report import Result, median_ratio, seconds, skipped
 from lab import Host, Lab
 from lab import kubernetes as binaries
 from lab.kubernetes import Bundle
+
+if TYPE_CHECKING:
+    from clusters.models import Cluster
 
 NAME = "create"
 TITLE = "Create lightweight: 1 control plane and 1 worker, programs on the console already"
@@ -36,7 +40,7 @@ def measure(console: Console, rounds: int) -> Result:
     if not bundles:
         return skipped(NAME, TITLE, AIM, "needs Kubernetes programs: manage.py lab kubernetes")
     bundle = bundles[-1]
-    _import(bundle)
+    import_bundle(bundle)
     console.worker()
     ours: list[float] = []
     theirs: list[float] = []
@@ -52,7 +56,7 @@ def measure(console: Console, rounds: int) -> Result:
             flags: dict[str, dict[str, set[str]]] = {}
             for side, pair in sides if number % 2 else reversed(sides):
                 if side == "flotilla":
-                    took, parts = _by_flotilla(lab, pair)
+                    _cluster, took, parts = by_flotilla(lab, pair[:1], pair[1:])
                 else:
                     took, parts = _by_hand(lab, pair, known, bundle), {}
                 flags[side] = _flags(lab, pair, known)
@@ -66,7 +70,8 @@ def measure(console: Console, rounds: int) -> Result:
     return _result(ours, theirs, steps, different, bundle)
 
 
-def _import(bundle: Bundle) -> None:
+def import_bundle(bundle: Bundle) -> None:
+    """The bundle as a release of the console, unless it is one already."""
     from provisioning.models import Release, ReleaseState
     from provisioning.releases_sources import DISTRIBUTION, import_folder
 
@@ -75,7 +80,13 @@ def _import(bundle: Bundle) -> None:
         import_folder(bundle.folder, source=DISTRIBUTION, origin=bundle.source)
 
 
-def _by_flotilla(lab: Lab, pair: list[Host]) -> tuple[float, dict[str, float]]:
+def by_flotilla(
+    lab: Lab, control_plane: list[Host], workers: list[Host], **asked: Any
+) -> tuple[Cluster, float, dict[str, float]]:
+    """A cluster on hosts that were just checked; what else is asked for goes into the request.
+
+    Out: its row, the seconds from launch to verified, and of each step those of its slowest host.
+    """
     from clusters.models import Cluster
     from provisioning import operations
     from provisioning.cluster_request import ClusterRequest
@@ -86,28 +97,29 @@ def _by_flotilla(lab: Lab, pair: list[Host]) -> tuple[float, dict[str, float]]:
     Row.objects.all().update(cluster=None)
     Cluster.objects.all().delete()
     Row.objects.all().delete()
-    rows = register_hosts(pair, lab.key_path.read_text())
+    rows = register_hosts([*control_plane, *workers], lab.key_path.read_text())
     checked = operations.launch(
         "check_hosts", title="Check", user=None, parameters={"hosts": [r.pk for r in rows]}
     )
     wait_for(checked)
-    control_plane, worker = (Row.objects.get(pk=row.pk) for row in rows)
+    rows = [Row.objects.get(pk=row.pk) for row in rows]
+    split = len(control_plane)
     request = ClusterRequest(
         name=CLUSTER,
-        profile="lightweight",
         release=Release.objects.latest("pk"),
-        control_plane=(control_plane,),
-        workers=(worker,),
+        control_plane=tuple(rows[:split]),
+        workers=tuple(rows[split:]),
+        **{"profile": "lightweight", **asked},
     )
     begin = time.perf_counter()
-    _cluster, task = create_cluster(request, None)
+    cluster, task = create_cluster(request, None)
     wait_for(task, every=0.05)
     took = time.perf_counter() - begin
     parts: dict[str, float] = {}
     for row in TaskStep.objects.filter(task=task):
         assert row.started and row.ended
         parts[row.step] = max(parts.get(row.step, 0), (row.ended - row.started).total_seconds())
-    return took, parts
+    return cluster, took, parts
 
 
 def _by_hand(lab: Lab, pair: list[Host], known: Path, bundle: Bundle) -> float:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clusters.control_plane_page import worded
 from clusters.filters import ClusterApiFilter
-from clusters.models import Cluster, Node
+from clusters.models import Cluster, ControlPlaneHealth, Node
 from clusters.tables import clusters_with_nodes
 from console.ui.api import CursorPage
 
@@ -44,6 +47,36 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
         read_only_fields = fields
 
 
+class ControlPlaneProblemSerializer(serializers.Serializer[Any]):
+    """One problem: its code stays, its words follow the reader's language."""
+
+    code = serializers.CharField()
+    level = serializers.ChoiceField(choices=("bad", "warn", "info"))
+    member = serializers.CharField(help_text="the host it is about; empty: the whole")
+    what = serializers.CharField()
+    mend = serializers.CharField()
+
+
+class ControlPlaneSerializer(serializers.ModelSerializer[ControlPlaneHealth]):
+    """The last look at a control plane."""
+
+    fresh = serializers.BooleanField(
+        help_text="the last look is recent enough to be called live", read_only=True
+    )
+    problems = serializers.SerializerMethodField()
+    data = serializers.JSONField(help_text="every layer of every member, with its state and since")
+
+    class Meta:
+        model = ControlPlaneHealth
+        fields = ("fresh", "probed", "changed", "etcd_revision", "problems", "data")
+        read_only_fields = fields
+
+    @extend_schema_field(ControlPlaneProblemSerializer(many=True))
+    def get_problems(self, row: ControlPlaneHealth) -> list[dict[str, Any]]:
+        """The problems, the worst first."""
+        return ControlPlaneProblemSerializer(worded(row.problems), many=True).data
+
+
 class ClusterReadViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Cluster]
 ):
@@ -55,6 +88,7 @@ class ClusterReadViewSet(
         "list": "clusters.view",
         "retrieve": "clusters.view",
         "nodes": "clusters.view",
+        "control_plane": "clusters.view",
     }
     queryset = Cluster.objects.all()
 
@@ -71,3 +105,12 @@ class ClusterReadViewSet(
         paginator = CursorPage()
         page = paginator.paginate_queryset(rows, request, self) or []
         return paginator.get_paginated_response(NodeSerializer(page, many=True).data)
+
+    @extend_schema(responses=ControlPlaneSerializer)
+    @action(detail=True, filter_backends=[], url_path="control-plane")
+    def control_plane(self, _request: Request, pk: str | None = None) -> Response:
+        """What the watcher last saw of the control plane; 404 until its first look."""
+        row = ControlPlaneHealth.objects.filter(cluster=self.get_object()).first()
+        if row is None:
+            raise NotFound(_("The watcher has not looked at this control plane yet."))
+        return Response(ControlPlaneSerializer(row).data)

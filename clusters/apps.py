@@ -12,8 +12,8 @@ class ClustersConfig(AppConfig):
     name = "clusters"
 
     def ready(self) -> None:
-        from clusters import views
-        from clusters.tabs import Tab, registry
+        from clusters import control_plane_page, views
+        from clusters.tabs import Notice, Tab, registry
 
         registry.add_tab(
             Tab(
@@ -27,3 +27,12 @@ class ClustersConfig(AppConfig):
                 views.nodes_context, order=10, count=lambda cluster: cluster.nodes.count(),
             )
         )  # fmt: skip
+        registry.add_tab(
+            Tab(
+                "control-plane", _("Control plane"), "clusters.view",
+                "clusters/tab_control_plane.html", control_plane_page.tab_context, order=15,
+            )
+        )  # fmt: skip
+        registry.add_notice(
+            Notice("clusters/control_plane_notice.html", "clusters.view", control_plane_page.notice)
+        )

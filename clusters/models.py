@@ -7,7 +7,19 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from clusters.models_health import ControlPlaneHealth
 from console.secrets.fields import EncryptedTextField
+
+__all__ = [
+    "Cluster",
+    "ClusterSecret",
+    "ClusterStatus",
+    "ControlPlaneHealth",
+    "Node",
+    "Origin",
+    "Profile",
+    "dns_label",
+]
 
 # RFC 1123 label, as Kubernetes wants names ("Object Names and IDs").
 dns_label = RegexValidator(
@@ -40,6 +52,7 @@ class ClusterStatus(models.TextChoices):
 
     PROVISIONING = "provisioning", _("Being created")
     ACTIVE = "active", _("Active")
+    DEGRADED = "degraded", _("Degraded")
     UNREACHABLE = "unreachable", _("Unreachable")
     FAILED = "failed", _("Creation failed")
     DELETING = "deleting", _("Being deleted")
@@ -56,6 +69,10 @@ class Cluster(models.Model):
     pod_cidr = models.CharField(_("pod network"), max_length=64, blank=True)
     service_cidr = models.CharField(_("service network"), max_length=64, blank=True)
     vip = models.GenericIPAddressField(_("virtual IP"), null=True, blank=True)
+    # VRRP's virtual router id (RFC 5798): two clusters in one network must not share one.
+    router_id = models.PositiveSmallIntegerField(_("virtual router id"), null=True, unique=True)
+    # The UID of its namespace kube-system, which tells it from any other cluster for good.
+    uid = models.CharField(max_length=64, blank=True)
     options = models.JSONField(default=dict, blank=True)
     enforces_network_policy = models.BooleanField(default=False)
     status = models.CharField(_("status"), max_length=16, choices=ClusterStatus)

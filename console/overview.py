@@ -128,7 +128,7 @@ def _release_stage(request: HttpRequest, running: list[Task]) -> Stage:
 def _cluster_stage(request: HttpRequest, hosts: dict[str, int]) -> Stage:
     title = _("Create a cluster")
     here = _page("clusters:list")
-    if Cluster.objects.filter(status=ClusterStatus.ACTIVE).exists():
+    if Cluster.objects.filter(status__in=(ClusterStatus.ACTIVE, ClusterStatus.DEGRADED)).exists():
         return Stage(title, _("The first cluster is up."), "done", here, _("See clusters"))
     coming = Cluster.objects.filter(status=ClusterStatus.PROVISIONING).first()
     if coming is not None:

@@ -3,59 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
-from rest_framework import exceptions, serializers, status
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
-from clusters.api import ClusterReadViewSet, ClusterSerializer
-from clusters.models import Cluster, Profile
-from clusters.tables import clusters_with_nodes
+from clusters.api import ClusterReadViewSet
+from clusters.models import Profile
 from console.accounts.confirm import Confirmed
-from console.accounts.models import User
 from console.accounts.permissions import Declared
 from provisioning import clusters, kubeconfig
-from provisioning.api_tasks import Conflict, TaskSerializer
+from provisioning.api_operations import MembershipActions
+from provisioning.api_requests import (
+    LAUNCHED,
+    HostsField,
+    flag,
+    launched,
+    refusal,
+    release_of,
+    user_of,
+)
+from provisioning.api_tasks import Conflict
 from provisioning.cluster_networks import POD_CIDR, SERVICE_CIDR
 from provisioning.cluster_request import MANIFEST_LIMIT, MOST_HOSTS, ROUTED, ClusterRequest
-from provisioning.cluster_spec import facts_of
-from provisioning.models import Host, Release, ReleaseState
+from provisioning.models import Host
 from provisioning.operations import Refused
 from provisioning.releases_layout import ReleaseError
-from provisioning.steps.base import Problem
-
-# The cluster is in a state in which this cannot be done; what was sent is right.
-STATE_CODES = {"busy", "deleting", "not_ours", "no_authority"}
-
-
-class HostsField(serializers.ListField):
-    """Hosts by number or by name."""
-
-    child = serializers.CharField()
-
-    def to_internal_value(self, data: Any) -> list[Host]:
-        """The hosts in the order given. Invalid naming each that does not exist."""
-        words = [str(word) for word in super().to_internal_value(data)]
-        found = Host.objects.select_related("cluster")
-        by_name = {host.name: host for host in found.filter(name__in=words)}
-        numbers = [int(word) for word in words if _is_number(word)]
-        by_id = {str(host.pk): host for host in found.filter(pk__in=numbers)}
-        # A host may have a name of digits: the name counts first.
-        hosts = [by_name.get(word) or by_id.get(word) for word in words]
-        missing = [word for word, host in zip(words, hosts, strict=True) if host is None]
-        if missing:
-            raise serializers.ValidationError(
-                [_("There is no host “%(host)s”.") % {"host": word[:80]} for word in missing]
-            )
-        return [host for host in hosts if host is not None]
 
 
 class ClusterCreateSerializer(serializers.Serializer[Any]):
@@ -74,13 +53,24 @@ class ClusterCreateSerializer(serializers.Serializer[Any]):
     network_manifest = serializers.CharField(
         default="", allow_blank=True, trim_whitespace=False, max_length=MANIFEST_LIMIT
     )
-    schedule_on_control_plane = serializers.BooleanField(default=True)
+    schedule_on_control_plane = serializers.BooleanField(
+        allow_null=True,
+        default=None,
+        help_text="Whether the control plane runs workloads too; by default of a lightweight "
+        "cluster only.",
+    )
+    vip = serializers.CharField(
+        default="", allow_blank=True, max_length=64, help_text="Of a standard cluster: a free IPv4 "
+        "address in the network of its control planes."
+    )  # fmt: skip
 
     def wanted(self) -> ClusterRequest:
         """The request; call is_valid() first."""
         data = dict(self.validated_data)
         hosts: list[Host] = data["control_plane"] + data["workers"]
-        data["release"] = _release(data["release"], hosts)
+        data["release"] = release_of(data["release"], hosts)
+        if data["schedule_on_control_plane"] is None:
+            data["schedule_on_control_plane"] = data["profile"] == Profile.LIGHTWEIGHT
         data["control_plane"] = tuple(data["control_plane"])
         data["workers"] = tuple(data["workers"])
         return ClusterRequest(**data)
@@ -108,16 +98,12 @@ class KubeconfigRenderer(BaseRenderer):
         return (data if isinstance(data, str) else json.dumps(data, default=str)).encode()
 
 
-LAUNCHED = inline_serializer(
-    "ClusterLaunched", {"cluster": ClusterSerializer(), "task": TaskSerializer()}
-)
-
-
-class ClusterViewSet(ClusterReadViewSet):
+class ClusterViewSet(MembershipActions, ClusterReadViewSet):
     """Clusters and what is done with them."""
 
     permissions = {
         **ClusterReadViewSet.permissions,
+        **MembershipActions.operation_permissions,
         "create": "clusters.change",
         "destroy": "clusters.change",
         "repair": "clusters.change",
@@ -143,26 +129,26 @@ class ClusterViewSet(ClusterReadViewSet):
         body = ClusterCreateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         wanted = body.wanted()
-        if _flag(request, "dry_run"):
+        if flag(request, "dry_run"):
             found = clusters.preview(wanted)
             if found.problems or found.plan is None:
                 raise refusal(found.problems, wanted)
             return Response({"plan": found.plan.as_data()})
         try:
-            cluster, task = clusters.create_cluster(wanted, _user(request), request._request)
+            cluster, task = clusters.create_cluster(wanted, user_of(request), request._request)
         except Refused as refused:
             raise refusal(refused.problems, wanted) from refused
-        return self._launched(cluster, task)
+        return launched(cluster, task)
 
     @extend_schema(request=None, responses={202: LAUNCHED})
     def destroy(self, request: Request, pk: str | None = None) -> Response:
         """Launch the deletion: hosts are put back, the cluster is gone when the task has ended."""
         cluster = self.get_object()
         try:
-            task = clusters.delete_cluster(cluster, _user(request), request._request)
+            task = clusters.delete_cluster(cluster, user_of(request), request._request)
         except Refused as refused:
             raise refusal(refused.problems) from refused
-        return self._launched(cluster, task)
+        return launched(cluster, task)
 
     @extend_schema(
         request=None,
@@ -174,15 +160,15 @@ class ClusterViewSet(ClusterReadViewSet):
         """Run the plan again, or with ?dry_run=true answer what it would do."""
         cluster = self.get_object()
         try:
-            if _flag(request, "dry_run"):
+            if flag(request, "dry_run"):
                 plan = clusters.repair_plan(cluster).plan
                 return Response({"plan": plan.as_data() if plan else None})
-            task = clusters.repair_cluster(cluster, _user(request), request._request)
+            task = clusters.repair_cluster(cluster, user_of(request), request._request)
         except Refused as refused:
             raise refusal(refused.problems) from refused
         except ReleaseError as error:
             raise Conflict(f"{error} {error.hint}".strip()) from error
-        return self._launched(cluster, task)
+        return launched(cluster, task)
 
     @extend_schema(
         request=KubeconfigRequestSerializer,
@@ -202,7 +188,7 @@ class ClusterViewSet(ClusterReadViewSet):
         body.is_valid(raise_exception=True)
         hours = body.validated_data["hours"]
         try:
-            issued = kubeconfig.issue(cluster, _user(request), hours, request._request)
+            issued = kubeconfig.issue(cluster, user_of(request), hours, request._request)
         except Refused as refused:
             raise refusal(refused.problems) from refused
         as_json = getattr(request.accepted_renderer, "format", "") == "json"
@@ -213,67 +199,6 @@ class ClusterViewSet(ClusterReadViewSet):
                 "Content-Disposition": f'attachment; filename="{issued.filename}"',
             },
         )
-
-    def _launched(self, cluster: Cluster, task: Any) -> Response:
-        row = clusters_with_nodes().get(pk=cluster.pk)
-        return Response(
-            {"cluster": ClusterSerializer(row).data, "task": TaskSerializer(task).data},
-            status=status.HTTP_202_ACCEPTED,
-        )
-
-
-def refusal(
-    problems: Iterable[Problem], wanted: ClusterRequest | None = None
-) -> exceptions.APIException:
-    """The error of an answer: 409 where a state speaks against it, else 400 by field."""
-    problems = list(problems)
-    if problems and all(p.code in STATE_CODES for p in problems):
-        return Conflict(" ".join(_text(p) for p in problems))
-    errors: dict[str, list[str]] = {}
-    for problem in problems:
-        errors.setdefault(_field(problem, wanted), []).append(_text(problem))
-    return serializers.ValidationError(errors)
-
-
-def _field(problem: Problem, wanted: ClusterRequest | None) -> str:
-    """The field of the body that a problem belongs to; a host's is the list that it is in."""
-    if problem.host and wanted is not None:
-        first = any(host.pk == problem.host for host in wanted.control_plane)
-        return "control_plane" if first else "workers"
-    return problem.field or "non_field_errors"
-
-
-def _text(problem: Problem) -> str:
-    return f"{problem.what} {problem.mend}".strip()
-
-
-def _release(word: str, hosts: Iterable[Host]) -> Release | None:
-    """A release by number, or by version and the architecture of the hosts."""
-    if _is_number(word):
-        return Release.objects.filter(pk=int(word)).first()
-    version = word if word.startswith("v") else f"v{word}"
-    found = Release.objects.filter(version=version)
-    archs = [facts.arch for host in hosts if (facts := facts_of(host)) and facts.arch]
-    if archs:
-        found = found.filter(arch=archs[0]) if found.filter(arch=archs[0]).exists() else found
-    return found.filter(state=ReleaseState.READY).first() or found.first()
-
-
-def _is_number(word: str) -> bool:
-    """Whether a word can be a row's number; more digits would not fit into the database."""
-    return word.isascii() and word.isdigit() and len(word) < 19
-
-
-def _flag(request: Request, name: str) -> bool:
-    """A query parameter that is yes or no. Invalid for any other word."""
-    word = request.query_params.get(name, "false").lower()
-    if word not in ("true", "false", "1", "0", ""):
-        raise serializers.ValidationError({name: [_("Use true or false.")]})
-    return word in ("true", "1")
-
-
-def _user(request: Request) -> User:
-    return cast(User, request.user)
 
 
 def register(router: BaseRouter) -> None:

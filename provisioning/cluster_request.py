@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from provisioning.steps.base import Problem
 ROUTED = "routed"
 MANIFEST = "manifest"
 MANIFEST_LIMIT = 1024 * 1024
+CONTROL_PLANES = (3, 5)  # of a standard cluster: odd, and more than five slow etcd down
 MOST_HOSTS = 250  # of one cluster: each has a /24 of the pod network
 
 
@@ -35,6 +37,7 @@ class ClusterRequest:
     network: str = ROUTED
     network_manifest: str = ""
     schedule_on_control_plane: bool = True
+    vip: str = ""
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -67,6 +70,7 @@ def problems_of(request: ClusterRequest) -> list[Problem]:
         len(request.hosts),
     )
     problems += _plugin_problems(request)
+    problems += _vip_problems(request)
     return problems
 
 
@@ -138,13 +142,11 @@ def name_taken(name: str) -> Problem:
 
 
 def _profile_problems(request: ClusterRequest) -> list[Problem]:
-    if request.profile == Profile.LIGHTWEIGHT:
+    if request.profile in (Profile.LIGHTWEIGHT, Profile.STANDARD):
         return []
-    if request.profile == Profile.STANDARD:
-        what = _("Standard clusters cannot be created yet: they come next.")
-    else:
-        what = _("“%(type)s” is no type of cluster.") % {"type": request.profile[:40]}
-    return [Problem("profile", what, _("Choose lightweight."), field="profile")]
+    what = _("“%(type)s” is no type of cluster.") % {"type": request.profile[:40]}
+    mend = _("Choose lightweight or standard.")
+    return [Problem("profile", what, mend, field="profile")]
 
 
 def _release_problems(release: Release | None) -> list[Problem]:
@@ -180,10 +182,32 @@ def _release_problems(release: Release | None) -> list[Problem]:
     return []
 
 
-def _placement_problems(request: ClusterRequest) -> list[Problem]:
-    problems = []
-    if len(request.control_plane) != 1:
-        count = len(request.control_plane)
+def _control_plane_problems(request: ClusterRequest) -> list[Problem]:
+    """How many control planes there may be, and that a standard cluster has a worker."""
+    count, problems = len(request.control_plane), []
+    if request.profile == Profile.STANDARD:
+        if count not in CONTROL_PLANES:
+            what = _("A standard cluster has 3 or 5 control planes, and %(count)d are chosen.")
+            if count and count % 2 == 0:
+                what += " " + _("An even number survives no more failures than one less.")
+            problems.append(
+                Problem(
+                    "control_plane_count",
+                    what % {"count": count},
+                    _("Give three or five hosts the role control plane."),
+                    field="control_plane",
+                )
+            )
+        if not request.workers:
+            problems.append(
+                Problem(
+                    "no_worker",
+                    _("A standard cluster needs a worker: its control planes carry no workloads."),
+                    _("Give one more host the role worker."),
+                    field="workers",
+                )
+            )
+    elif count != 1:
         problems.append(
             Problem(
                 "control_plane_count",
@@ -193,6 +217,40 @@ def _placement_problems(request: ClusterRequest) -> list[Problem]:
                 field="control_plane",
             )
         )
+    return problems
+
+
+def _vip_problems(request: ClusterRequest) -> list[Problem]:
+    """What rows tell of a virtual IP; the subnet is the preflight's, the network's own answer the
+    task's part."""
+    if request.profile != Profile.STANDARD:
+        return []
+    if not request.vip:
+        what, mend = (
+            _("The virtual IP is missing."),
+            _("Choose a free address of the hosts' network."),
+        )
+        return [Problem("vip_missing", what, mend, field="vip")]
+    try:
+        ipaddress.IPv4Address(request.vip)
+    except ValueError:
+        what = _("“%(vip)s” is no IPv4 address.") % {"vip": request.vip[:60]}
+        return [Problem("vip_invalid", what, _("Write it as 10.0.0.100."), field="vip")]
+    other = Cluster.objects.filter(vip=request.vip).first()
+    if other is not None:
+        what = _("%(vip)s is the virtual IP of the cluster %(name)s.")
+        what %= {"vip": request.vip, "name": other.name}
+        return [Problem("vip_taken", what, _("Choose another address."), field="vip")]
+    host = Host.objects.filter(address=request.vip).first()
+    if host is not None:
+        what = _("%(vip)s is the address of the host %(name)s.")
+        what %= {"vip": request.vip, "name": host.name}
+        return [Problem("vip_taken", what, _("Choose another address."), field="vip")]
+    return []
+
+
+def _placement_problems(request: ClusterRequest) -> list[Problem]:
+    problems = _control_plane_problems(request)
     if len(request.hosts) > MOST_HOSTS:
         problems.append(
             Problem(

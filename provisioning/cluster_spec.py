@@ -16,6 +16,7 @@ from provisioning.models_hosts import ClusterRole
 from provisioning.releases import release_spec
 from provisioning.releases_layout import ReleaseError
 from provisioning.spec import ClusterSpec, HostSpec, ReleaseSpec
+from provisioning.steps.haproxy import ENTRY_PORT
 
 API_PORT = 6443
 DEFAULT_ARCH = "amd64"
@@ -40,6 +41,7 @@ def spec_of(cluster: Cluster) -> ClusterSpec:
         service_cidr=cluster.service_cidr,
         endpoint=cluster.endpoint,
         vip=cluster.vip or "",
+        router_id=cluster.router_id or 0,
         options=recipe_options(cluster.options),
     )
 
@@ -54,6 +56,8 @@ def new_spec(
     pod_cidr: str,
     service_cidr: str,
     options: Mapping[str, Any],
+    vip: str = "",
+    router_id: int = 0,
 ) -> ClusterSpec:
     """The spec of a cluster that does not exist yet (id 0), for its plan and its preflight."""
     places = places_of([*control_plane, *workers])
@@ -67,7 +71,9 @@ def new_spec(
         workers=tuple(places[split:]),
         pod_cidr=pod_cidr,
         service_cidr=service_cidr,
-        endpoint=endpoint_of(control_plane[0]) if control_plane else "",
+        endpoint=endpoint_of(control_plane[0], vip) if control_plane else "",
+        vip=vip,
+        router_id=router_id,
         options=recipe_options(options),
     )
 
@@ -99,9 +105,9 @@ def node_address(host: Host) -> str:
     return host.address
 
 
-def endpoint_of(host: Host) -> str:
-    """Where the API server of a lightweight cluster listens."""
-    return f"https://{node_address(host)}:{API_PORT}"
+def endpoint_of(host: Host, vip: str = "") -> str:
+    """The way in: HAProxy behind the virtual IP, or the API server of the only control plane."""
+    return f"https://{vip}:{ENTRY_PORT}" if vip else f"https://{node_address(host)}:{API_PORT}"
 
 
 def facts_of(host: Host) -> Facts | None:

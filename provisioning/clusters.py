@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,13 +22,13 @@ from provisioning.cluster_spec import (
     endpoint_of,
     facts_of,
     new_spec,
-    node_address,
-    spec_of,
 )
 from provisioning.facts import Facts
 from provisioning.material import ClusterMaterial
+from provisioning.membership import note_places
 from provisioning.models import Host, StepStatus, Task, TaskStep
 from provisioning.models_hosts import ClusterRole
+from provisioning.operation_spec import operation_spec
 from provisioning.operations import Refused
 from provisioning.recipes.registry import RECIPES
 from provisioning.releases import release_spec
@@ -36,7 +36,8 @@ from provisioning.releases_layout import ReleaseError
 from provisioning.spec import ClusterSpec, ReleaseSpec
 from provisioning.steps.base import Problem
 
-CREATE = {"lightweight": "create_lightweight"}
+CREATE = {"lightweight": "create_lightweight", "standard": "create_standard"}
+ROUTER_IDS = range(1, 256)  # RFC 5798, 5.2.3
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def create_cluster(
         with transaction.atomic():
             cluster = _cluster_row(request)
             _reserve(cluster, request)
+            note_places(cluster)
             record("cluster.created", cluster, request=http, actor=user, after=_told(request))
             task = operations.launch(
                 CREATE[request.profile],
@@ -128,15 +130,15 @@ def create_cluster(
                 request=http,
             )
     except IntegrityError:
-        if not Cluster.objects.filter(name=request.name).exists():
-            raise
-        raise Refused([name_taken(request.name)]) from None
+        if Cluster.objects.filter(name=request.name).exists():
+            raise Refused([name_taken(request.name)]) from None
+        raise
     return cluster, task
 
 
 def repair_plan(cluster: Cluster) -> Preview:
     """What a repair would do, by the facts of the last check. Raises ReleaseError."""
-    spec = spec_of(cluster)
+    spec = operation_spec(cluster, "repair", {})
     facts: dict[int, Facts] = {}
     for host in Host.objects.filter(cluster=cluster):
         known = facts_of(host)
@@ -151,7 +153,7 @@ def repair_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None
     """Launch the run of the plan once more. Raises Refused when the cluster is busy or going."""
     with transaction.atomic():
         cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
-        _refuse_unless_ours(cluster)
+        refuse_unless_ours(cluster)
         if cluster.status == ClusterStatus.DELETING:
             raise Refused([_problem_deleting(cluster)])
         before = cluster.status
@@ -172,7 +174,7 @@ def delete_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None
     """Launch the task that puts the hosts back. Raises Refused when the cluster is busy."""
     with transaction.atomic():
         cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
-        _refuse_unless_ours(cluster)
+        refuse_unless_ours(cluster)
         before = {
             "status": cluster.status,
             "version": cluster.version,
@@ -225,7 +227,23 @@ def _spec(request: ClusterRequest, problems: list[Problem]) -> ClusterSpec | Non
         pod_cidr=request.pod_cidr,
         service_cidr=request.service_cidr,
         options=request.options,
+        vip=request.vip if request.profile == Profile.STANDARD else "",
+        router_id=free_router_id() if request.profile == Profile.STANDARD else 0,
     )
+
+
+def free_router_id(heard: Iterable[int] = ()) -> int:
+    """A VRRP router id that no cluster of this console has and that was not heard.
+
+    High ones first: other people's keepalived has 50 and 51, as its examples
+    do. Raises Refused when all 255 are taken.
+    """
+    taken = set(Cluster.objects.exclude(router_id=None).values_list("router_id", flat=True))
+    free = [n for n in ROUTER_IDS if n not in taken and n not in set(heard)]
+    if not free:
+        what = _("All 255 virtual router ids are taken.")
+        raise Refused([Problem("router_id", what, _("Delete a standard cluster first."))])
+    return max(free)
 
 
 def _fresh(known: list[Problem], more: list[Problem]) -> list[Problem]:
@@ -240,26 +258,21 @@ def _cluster_row(request: ClusterRequest) -> Cluster:
     options: dict[str, Any] = {
         **request.options,
         "arch": request.release.arch or DEFAULT_ARCH,
-        "places": {
-            "control_plane": _places(request.control_plane),
-            "workers": _places(request.workers),
-        },
     }
+    standard = request.profile == Profile.STANDARD
     return Cluster.objects.create(
         name=request.name,
         origin=Origin.PROVISIONED,
         profile=request.profile,
-        endpoint=endpoint_of(request.control_plane[0]),
+        endpoint=endpoint_of(request.control_plane[0], request.vip if standard else ""),
+        vip=request.vip if standard else None,
+        router_id=free_router_id() if standard else None,
         version=request.release.version,
         pod_cidr=request.pod_cidr,
         service_cidr=request.service_cidr,
         options=options,
         status=ClusterStatus.PROVISIONING,
     )
-
-
-def _places(hosts: tuple[Host, ...]) -> list[Mapping[str, str]]:
-    return [{"name": host.name, "address": node_address(host)} for host in hosts]
 
 
 def _reserve(cluster: Cluster, request: ClusterRequest) -> None:
@@ -287,7 +300,8 @@ def _just_taken(host: Host) -> Problem:
     return Problem("host_taken", what, _("Choose another host."), host.pk, "hosts")
 
 
-def _refuse_unless_ours(cluster: Cluster) -> None:
+def refuse_unless_ours(cluster: Cluster) -> None:
+    """Raise Refused for a cluster of somebody else's making, and for one whose task runs."""
     if cluster.origin != Origin.PROVISIONED:
         what = _("%(cluster)s was not created by this console.") % {"cluster": cluster.name}
         raise Refused([Problem("not_ours", what, _("Manage it where it was created."))])
@@ -312,4 +326,5 @@ def _told(request: ClusterRequest) -> dict[str, Any]:
         "pod_cidr": plain.pod_cidr,
         "service_cidr": plain.service_cidr,
         "network": plain.network,
+        "vip": plain.vip,
     }

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from provisioning import facts_network, facts_state, facts_system
+from provisioning import facts_network, facts_state, facts_system, facts_vip, shell
 from provisioning.facts_network import Address, Listener
 from provisioning.facts_state import PathFact, UnitFact
 from provisioning.facts_system import Disk, FactClass
@@ -53,14 +53,28 @@ CLASSES: tuple[FactClass, ...] = (
     facts_state.Clusters(),
     facts_state.Traces(),
 )
+_VIP = facts_vip.Vip()
 
-FACTS_SCRIPT = (
+_HEAD = (
     "LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
     "export LC_ALL PATH\n"
     "exec </dev/null 2>/dev/null\n"
-    + "".join(f"echo '{_MARK} {c.name}'\n{c.snippet}\n" for c in CLASSES)
-    + f"echo '{_MARK} end'\n"
 )
+_BODY = "".join(f"echo '{_MARK} {c.name}'\n{c.snippet}\n" for c in CLASSES)
+_END = f"echo '{_MARK} end'\n"
+FACTS_SCRIPT = _HEAD + _BODY + _END
+
+
+def facts_script(vip: str = "") -> str:
+    """The script to run; vip: a virtual IPv4 address that the network is asked about ("": not).
+
+    The network is asked while the other facts are read: with a VIP the script
+    takes at least facts_vip.SECONDS. Raises ValueError for a VIP that is none.
+    """
+    if not vip:
+        return FACTS_SCRIPT
+    asked = facts_vip.beside(shell.address(vip), _BODY, f"{_MARK} {_VIP.name}")
+    return f"{_HEAD}{asked}{_END}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,11 @@ class Facts:
     container: the kind of container that the host is ("systemd-nspawn"), "" on
     a machine; marks: what our steps noted by key; traces: what is left of a
     Kubernetes, in words; clusters: the numbers of our clusters that it is in.
+
+    Only when the script was asked about a VIP: vip_here, it is on one of the
+    host's interfaces; vip_answers, the MAC address that answered for it from
+    elsewhere; vrrp_heard, the virtual router ids heard on the VIP's network,
+    when the host could listen at all (vrrp_listened).
     """
 
     os_id: str = ""
@@ -106,6 +125,10 @@ class Facts:
     marks: Mapping[str, str] = field(default_factory=dict)
     clusters: tuple[int, ...] = ()
     traces: tuple[str, ...] = ()
+    vip_here: bool = False
+    vip_answers: str = ""
+    vrrp_listened: bool = False
+    vrrp_heard: tuple[int, ...] = ()
 
     def mark(self, key: str) -> str:
         """The note that a step left under `key` ("" for none)."""
@@ -172,7 +195,7 @@ def parse_facts(output: str, sent: float = 0.0, received: float = 0.0) -> Facts:
     if "end" not in sections:
         raise FactsError("the host's answer is not complete")
     values: dict[str, Any] = {}
-    for fact_class in CLASSES:
+    for fact_class in (*CLASSES, _VIP):
         values.update(fact_class.parse(sections.get(fact_class.name, [])))
     uploads = values.pop("uploads", {})
     paths = values["paths"]

@@ -28,6 +28,10 @@ HINTS = {
     "no_module": gettext_noop(
         "The kernel lacks this module: install the distribution's full kernel, then retry."
     ),
+    "no_quorum": gettext_noop(
+        "Bring the members that are down back first; if they are gone for good, replace them one "
+        "after another, or restore a snapshot when the quorum is lost already."
+    ),
     "no_sysctl": gettext_noop(
         "The kernel refuses this setting: check the kernel, and in a container its rights."
     ),
@@ -44,6 +48,10 @@ HINTS = {
     ),
     "port_in_use": gettext_noop(
         "Stop the program that holds the port, or choose another host, then retry."
+    ),
+    "settings_refused": gettext_noop(
+        "The distribution's package is too old, or another one is first in the path: the output "
+        "says what it does not understand. Install a newer package on the host, then retry."
     ),
     "swap_busy": gettext_noop(
         "There is too little memory to take back what lies in swap: free memory, then retry."

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from provisioning.facts import FACTS_SCRIPT, Facts, FactsError, parse_facts
+from provisioning.facts import Facts, FactsError, facts_script, parse_facts
 from provisioning.hints import hint
 from provisioning.lease import LeaseLost
 from provisioning.models import Host, HostState
@@ -66,8 +66,11 @@ class HostRunner:
             raise failure_of(error, self.host.name) from error
         return self._link
 
-    def facts(self) -> Facts:
-        """Read the host's facts and keep them on its row. Raises Failure."""
+    def facts(self, vip: str = "") -> Facts:
+        """Read the host's facts and keep them on its row. Raises Failure.
+
+        vip: a virtual IP that the host asks its network about as well.
+        """
         output: list[str] = []
         said: list[str] = []
         received = 0.0
@@ -85,7 +88,7 @@ class HostRunner:
         sent = time.time()
         try:
             result = link.run(
-                FACTS_SCRIPT, on_line, seconds=FACTS_SECONDS, stop=self.run.lease.stop
+                facts_script(vip), on_line, seconds=FACTS_SECONDS, stop=self.run.lease.stop
             )
         except SSHError as error:
             note_error(self.host, error)
@@ -134,25 +137,93 @@ class HostRunner:
         self._judge(result, conversation, seconds)
         return conversation.outcome
 
+    def fetch(
+        self, script: str, sink: Callable[[bytes], object], step: str, seconds: float
+    ) -> list[str]:
+        """Run a script as root and hand its stdout to sink, as bytes.
+
+        Lines of stderr are logged under `step`. Those that begin with "#" are for the caller
+        and returned without it (at most 100); "#failed CODE TEXT" says why the script gives
+        up. Fenced, locked and stopped as script(). Raises Failure, Canceled, LeaseLost, or an
+        OSError of sink as it is.
+        """
+        said: deque[str] = deque(maxlen=OUTPUT_LINES)
+        told: deque[str] = deque(maxlen=100)
+
+        def on_line(text: str) -> None:
+            if text.startswith("#"):
+                told.append(text[1:])
+                return
+            said.append(self.run.writer.mask(text))
+            self.run.log(text, host=self.host.name, step=step, stream="stderr")
+
+        self._number += 1
+        mark = Mark(self.run.lease.task_id, self.run.lease.fence, self._number)
+        try:
+            result = self.link().fetch(
+                framed(script, mark),
+                sink,
+                on_line,
+                seconds=seconds,
+                mark=str(mark),
+                stop=self.run.lease.stop,
+            )
+        except SSHError as error:
+            note_error(self.host, error)
+            failure = failure_of(error, self.host.name)
+            failure.output = list(said)
+            raise failure from error
+        except OSError:
+            self.stop_remote()
+            raise
+        failed = next((line for line in told if line.startswith("failed ")), "")
+        gave_up = self._gave_up(failed, list(said)) if failed else None
+        self._judge_end(result, seconds, _("its script"), list(said), gave_up)
+        if result.status != 0:
+            raise self._broken_off(result, list(said), "")
+        return list(told)
+
+    def _gave_up(self, line: str, tail: list[str]) -> Failure:
+        _word, code, found = [*line.split(" ", 2), "", ""][:3]
+        return Failure(
+            host=self.host.name,
+            code=code,
+            found=self.run.writer.mask(found),
+            hint=hint(code),
+            output=tail,
+        )
+
     def _judge(self, result: RunResult, conversation: _Conversation, seconds: float) -> None:
+        at = conversation.key or _("its start")
+        self._judge_end(result, seconds, at, list(conversation.tail), conversation.failure)
+        if result.status != 0 or not conversation.done:
+            raise self._broken_off(result, list(conversation.tail), conversation.key)
+
+    def _judge_end(
+        self,
+        result: RunResult,
+        seconds: float,
+        at: str,
+        tail: list[str],
+        told: Failure | None = None,
+    ) -> None:
+        """Raise what cut a script short; `told` is the failure that it told itself."""
         if result.timed_out:
             self.stop_remote()
             raise Failure(
                 host=self.host.name,
                 code="timeout",
                 expected=_("The step ends within %d seconds.") % seconds,
-                found=_("It was still busy with %s.") % (conversation.key or _("its start")),
+                found=_("It was still busy with %s.") % at,
                 hint=_("Look at the last lines of its output, then retry."),
-                output=list(conversation.tail),
+                output=tail,
             )
         self._unless_stopped(result)
-        if conversation.failure is not None:
-            raise conversation.failure
+        if told is not None:
+            raise told
         if result.status == FENCED:
             self.run.lease.mark_lost()
             raise LeaseLost
-        if result.status != 0 or not conversation.done:
-            raise self._broken_off(result, conversation)
 
     def _unless_stopped(self, result: RunResult) -> None:
         if not result.stopped:
@@ -179,9 +250,8 @@ class HostRunner:
         if result.status != 0:
             self.run.log(_("A remote process does not end, even by KILL."), host=self.host.name)
 
-    def _broken_off(self, result: RunResult, conversation: _Conversation) -> Failure:
-        tail = list(conversation.tail)
-        if (refusal := _sudo_refusal(tail)) and not conversation.key:
+    def _broken_off(self, result: RunResult, tail: list[str], key: str) -> Failure:
+        if (refusal := _sudo_refusal(tail)) and not key:
             return self._no_root(refusal)
         if result.status == LOCKED:
             return Failure(
@@ -196,7 +266,7 @@ class HostRunner:
             code="killed",
             expected=_("The step's script runs to its end."),
             found=_("It broke off (exit status %(status)d) at %(key)s.")
-            % {"status": result.status, "key": conversation.key or _("its start")},
+            % {"status": result.status, "key": key or _("its start")},
             hint=_("The host may have been restarted, or run out of memory: look, then retry."),
             output=tail,
         )
@@ -282,7 +352,7 @@ class _Conversation:
                 return None
         self._uploading = True
         self._log(f"upload  {payload.path.name}  {payload.size / 2**20:.1f} MiB packed", "console")
-        return Payload(str(payload.path), payload.size)
+        return Payload(str(payload.path), payload.size, payload.source)
 
     def _failed(self, data: dict[str, Any]) -> None:
         mask = self.runner.run.writer.mask

@@ -94,15 +94,20 @@ class Journal:
         failure: Mapping[str, Any] | None = None,
         priors: Iterable[tuple[str, Mapping[str, Any]]] = (),
         cluster_id: int | None = None,
+        host_id: int | None = None,
     ) -> None:
-        """The step has ended; what it found before its changes is kept in the same transaction."""
+        """The step has ended; what it found before its changes is kept in the same transaction.
+
+        host_id: the host that it ran on, where the row itself names none.
+        """
+        host_id = row.host_id or host_id
         with self._lease.write():
-            if cluster_id is not None and row.host_id is not None:
+            if cluster_id is not None and host_id is not None:
                 HostChange.objects.bulk_create(
                     [
                         HostChange(
                             cluster_id=cluster_id,
-                            host_id=row.host_id,
+                            host_id=host_id,
                             task_id=self._lease.task_id,
                             key=key[:300],
                             record=dict(record),

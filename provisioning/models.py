@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioning.models_hosts import Host, HostState, KeyKind, SSHCredential
+from provisioning.models_hosts import Cleanup, Host, HostState, KeyKind, SSHCredential
 from provisioning.models_releases import Release, ReleaseFile, ReleaseState
 from provisioning.models_tasks import (
     ENDED,
@@ -16,6 +16,7 @@ from provisioning.models_tasks import (
 
 __all__ = [
     "ENDED",
+    "Cleanup",
     "Host",
     "HostChange",
     "HostState",

@@ -91,6 +91,8 @@ class Host(models.Model):
     )
     # The place in the cluster, from which the pod range follows; kept for the cluster's life.
     cluster_index = models.PositiveIntegerField(null=True, blank=True)
+    # What passed it by while it was away, in words; a repair that reaches it empties this.
+    missed = models.TextField(_("missed"), blank=True)
     # Local hosts of the lab say so on every page.
     is_lab = models.BooleanField(_("lab host"), default=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
@@ -106,3 +108,29 @@ class Host(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Cleanup(models.Model):
+    """A cluster's remains on a host that could not be reached when it left the cluster.
+
+    records: the `prior` events of its HostChange rows, oldest first, from which
+    the host is put back later (provisioning.steps.undo).
+    """
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="cleanups")
+    cluster_number = models.PositiveIntegerField()
+    cluster_name = models.CharField(max_length=63)
+    records = models.JSONField(default=list)
+    reason = models.TextField(_("reason"))
+    created = models.DateTimeField(_("since"), auto_now_add=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("host", "cluster_number"), name="one_cleanup_of_a_cluster"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.cluster_name} on {self.host}"

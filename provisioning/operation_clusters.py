@@ -9,14 +9,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from clusters.models import Cluster, ClusterStatus
-from provisioning.cluster_spec import spec_of
+from provisioning.cluster_spec import facts_of
+from provisioning.clusters import free_router_id
+from provisioning.departures import away_of, mended, note_missed, release_hosts
 from provisioning.journal import PlannedStep
-from provisioning.models import Host, HostChange, Task, TaskStatus
-from provisioning.models_hosts import ClusterRole
+from provisioning.membership import Parties, members, note_places
+from provisioning.models import Host, Task, TaskStatus
+from provisioning.operation_spec import operation_spec
 from provisioning.operations import Operation, register
-from provisioning.recipe_run import RecipeRun, planned_steps
+from provisioning.recipe_rows import CHECK_STEP, planned_steps
+from provisioning.recipe_run import RecipeRun
 from provisioning.recipes.registry import RECIPES
 from provisioning.run import TaskRun
+from provisioning.spec import ClusterSpec
 
 
 def _cluster(task: Task) -> Cluster:
@@ -25,15 +30,26 @@ def _cluster(task: Task) -> Cluster:
     return task.cluster
 
 
-def _rows(recipe: str) -> Callable[[Task], Iterable[PlannedStep]]:
-    return lambda task: planned_steps(RECIPES[recipe], spec_of(_cluster(task)))
+def _spec(task: Task) -> ClusterSpec:
+    return operation_spec(_cluster(task), task.operation, task.parameters)
 
 
-def _run(recipe: str) -> Callable[[TaskRun], None]:
-    def run(run: TaskRun) -> None:
-        RecipeRun(run, RECIPES[recipe], spec_of(_cluster(run.task))).execute()
+def _rows(task: Task) -> Iterable[PlannedStep]:
+    return planned_steps(RECIPES[task.operation], _spec(task))
 
-    return run
+
+def _run(run: TaskRun) -> None:
+    RecipeRun(run, RECIPES[run.task.operation], _spec(run.task)).execute()
+
+
+def register_recipe(
+    recipe: str,
+    title: str,
+    on_end: Callable[[Task], None] | None = None,
+    on_retry: Callable[[Task], None] | None = None,
+) -> None:
+    """Make a recipe an operation of the same id that tasks can run."""
+    register(Operation(recipe, title, _run, _rows, on_end=on_end, on_retry=on_retry))
 
 
 def created(task: Task) -> None:
@@ -51,6 +67,8 @@ def repaired(task: Task) -> None:
     cluster = _cluster(task)
     if task.status == TaskStatus.SUCCEEDED:
         cluster.set_status(ClusterStatus.ACTIVE)
+        Cluster.objects.filter(pk=cluster.pk, seen=None).update(seen=timezone.now())
+        mended(task)
     else:
         cluster.set_status(
             ClusterStatus.FAILED if cluster.seen is None else ClusterStatus.UNREACHABLE,
@@ -59,21 +77,47 @@ def repaired(task: Task) -> None:
 
 
 def deleted(task: Task) -> None:
-    """Deleted: its hosts are free, and the cluster's row with its secrets goes."""
+    """Deleted: its hosts are free, and the cluster's row with its secrets goes.
+
+    A host that was away keeps a clean-up to be done later.
+    """
     cluster = _cluster(task)
     if task.status != TaskStatus.SUCCEEDED:
         cluster.set_status(ClusterStatus.DELETING, _reason(task))
         return
-    HostChange.objects.filter(cluster=cluster).delete()
-    Host.objects.filter(cluster=cluster).update(
-        cluster=None, cluster_role=ClusterRole.NONE, cluster_index=None
-    )
+    release_hosts(cluster, members(cluster), away_of(task))
     cluster.delete()
 
 
+def joined(task: Task) -> None:
+    """Hosts were added; one that was away meanwhile has a repair to come."""
+    if task.status == TaskStatus.SUCCEEDED:
+        note_missed(task)
+
+
+def left(task: Task) -> None:
+    """Hosts have left: they are free, or wait for their clean-up."""
+    if task.status != TaskStatus.SUCCEEDED:
+        return
+    cluster, parties = _cluster(task), Parties.from_json(task.parameters)
+    hosts = Host.objects.filter(pk__in=[place.host.id for place in parties.leaving])
+    release_hosts(cluster, list(hosts), away_of(task))
+    note_places(cluster)
+    note_missed(task)
+
+
 def created_again(task: Task) -> None:
-    """A failed creation goes on."""
-    _cluster(task).set_status(ClusterStatus.PROVISIONING)
+    """A failed creation goes on; with another router id when its own was heard on the network."""
+    cluster = _cluster(task)
+    last = task.steps.filter(step=CHECK_STEP).first()
+    if cluster.router_id and last is not None and last.failure.get("code") == "router_id":
+        heard = {cluster.router_id}
+        for host in members(cluster):
+            facts = facts_of(host)
+            heard |= set(facts.vrrp_heard if facts else ())
+        cluster.router_id = free_router_id(heard)
+        cluster.save(update_fields=["router_id"])
+    cluster.set_status(ClusterStatus.PROVISIONING)
 
 
 def deleted_again(task: Task) -> None:
@@ -90,28 +134,14 @@ def _reason(task: Task) -> str:
     return f"{step} · {where}: {found}" if where else f"{step}: {found}"
 
 
-register(
-    Operation(
-        "create_lightweight",
-        gettext_noop("Create a lightweight cluster"),
-        _run("create_lightweight"),
-        _rows("create_lightweight"),
-        on_end=created,
-        on_retry=created_again,
-    )
+register_recipe(
+    "create_lightweight", gettext_noop("Create a lightweight cluster"), created, created_again
 )
-register(
-    Operation(
-        "repair", gettext_noop("Repair a cluster"), _run("repair"), _rows("repair"), on_end=repaired
-    )
+register_recipe(
+    "create_standard", gettext_noop("Create a standard cluster"), created, created_again
 )
-register(
-    Operation(
-        "delete",
-        gettext_noop("Delete a cluster"),
-        _run("delete"),
-        _rows("delete"),
-        on_end=deleted,
-        on_retry=deleted_again,
-    )
-)
+register_recipe("repair", gettext_noop("Repair a cluster"), repaired)
+register_recipe("delete", gettext_noop("Delete a cluster"), deleted, deleted_again)
+register_recipe("add_nodes", gettext_noop("Add nodes"), joined)
+register_recipe("remove_node", gettext_noop("Remove a node"), left)
+register_recipe("replace_node", gettext_noop("Replace a node"), left)

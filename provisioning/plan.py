@@ -8,7 +8,16 @@ from typing import Any
 
 from provisioning.facts import Facts
 from provisioning.spec import ClusterSpec, HostSpec, Material
-from provisioning.steps.base import ConsoleStep, Context, Placed, PlanItem, Recipe, Step, Verdict
+from provisioning.steps.base import (
+    Action,
+    ConsoleStep,
+    Context,
+    Placed,
+    PlanItem,
+    Recipe,
+    Step,
+    Verdict,
+)
 from provisioning.steps.compile import settle
 from provisioning.steps.resources import Resource
 from provisioning.steps.undo import UndoStep
@@ -124,10 +133,18 @@ def _placed(
         # A copy: planning must not be able to make certificates.
         items = tuple(step.plan(Context(spec, None, facts, dict(material))))
         return StepPlan(step.id, step.title, (HostPlan(None, items),))
+    if isinstance(step, Action) and not placed.hosts:
+        once = tuple(step.plan(Context(spec, None, facts, dict(material))))
+        return StepPlan(step.id, step.title, (HostPlan(None, once),))
     hosts = []
-    for host in placed.hosts:
+    # What runs on any one of them is shown for the first, which is asked first.
+    for host in placed.hosts[:1] if placed.anywhere else placed.hosts:
         ctx = Context(spec, host, facts, dict(material))
-        hosts.append(HostPlan(host, _items(step, ctx, facts.get(host.id, Facts()))))
+        if isinstance(step, Action):
+            items = tuple(step.plan(ctx))
+        else:
+            items = _items(step, ctx, facts.get(host.id, Facts()))
+        hosts.append(HostPlan(host, items))
     return StepPlan(step.id, step.title, tuple(hosts))
 
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from provisioning import shell, versions
 from provisioning.facts import Facts
 from provisioning.preflight_networks import networks
+from provisioning.preflight_vip import vip_problems
 from provisioning.spec import ClusterSpec, HostSpec
 from provisioning.steps.base import Problem
+from provisioning.steps.haproxy import ALIVE_PORT, ENTRY_PORT, STATUS_PORT
 from provisioning.steps.layout import is_control_plane
 from provisioning.texts import gettext as _
 
@@ -48,6 +50,7 @@ CONTROL_PLANE_PORTS = {
     10257: "kube-controller",
     10259: "kube-scheduler",
 }
+LOAD_BALANCER_PORTS = {ENTRY_PORT: "haproxy", STATUS_PORT: "haproxy", ALIVE_PORT: "haproxy"}
 NODE_PORTS = {
     10250: "kubelet",
     10248: "kubelet",
@@ -68,6 +71,8 @@ def preflight(spec: ClusterSpec, facts: Mapping[int, Facts]) -> list[Problem]:
     problems = list(_cluster(spec))
     for host in spec.hosts:
         known = facts.get(host.id)
+        if known is None and host.id in spec.expendable:
+            continue
         if known is None:
             problems.append(
                 _problem(
@@ -80,6 +85,8 @@ def preflight(spec: ClusterSpec, facts: Mapping[int, Facts]) -> list[Problem]:
             problems += check(spec, host, known)
     problems += _twins(spec, facts)
     problems += networks(spec, facts)
+    if spec.profile == "standard":
+        problems += vip_problems(spec, facts)
     return problems
 
 
@@ -113,6 +120,8 @@ def _cluster(spec: ClusterSpec) -> Iterator[Problem]:
 
 def _control_planes(spec: ClusterSpec) -> Iterator[Problem]:
     count = len(spec.control_plane)
+    if spec.running:
+        return  # what may come and go there is decided before (provisioning.membership)
     if spec.profile == "lightweight" and count != 1:
         yield Problem(
             "control_planes",
@@ -251,6 +260,8 @@ def _ports(spec: ClusterSpec, host: HostSpec, facts: Facts) -> Iterator[Problem]
     wanted = dict(NODE_PORTS)
     if is_control_plane(spec, host):
         wanted.update(CONTROL_PLANE_PORTS)
+        if spec.profile == "standard":
+            wanted.update(LOAD_BALANCER_PORTS)
     ours = spec.id in facts.clusters
     reported: set[int] = set()
     for listener in facts.listeners:

@@ -10,70 +10,61 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from provisioning.actions import ACTIONS, ActionContext
 from provisioning.facts import Facts
 from provisioning.host_runner import HostRunner, Outcome, new_nonce
-from provisioning.journal import DONE, PlannedStep
+from provisioning.journal import DONE
 from provisioning.lease import LeaseLost
 from provisioning.material import ClusterMaterial
 from provisioning.models import Host, HostChange, StepStatus, TaskStep
+from provisioning.recipe_rows import (
+    CHECK_STEP,
+    FACTS_STEP,
+    LOOKS,
+    Key,
+    Part,
+    rows_by_key,
+    stretches,
+)
 from provisioning.recipes.delete import DELETE
 from provisioning.run import Canceled, Failure, HandedOver, TaskRun, unexpected
 from provisioning.spec import ClusterSpec, HostSpec
-from provisioning.steps.base import ConsoleStep, Context, Phase, Placed, Recipe, Step
+from provisioning.steps.base import Action, ConsoleStep, Context, Phase, Placed, Recipe, Step
 from provisioning.steps.compile import CompiledScript, compile_script
 from provisioning.steps.undo import UndoStep
 
-LOOKS = ("preflight", "after")  # phases that only read
-FACTS_STEP = "facts"
-CHECK_STEP = "check"
-
-
-def planned_steps(recipe: Recipe, spec: ClusterSpec) -> list[PlannedStep]:
-    """The journal's rows of a recipe: the preflight, then each phase's steps on each host."""
-    title = _("Preflight")
-    rows = [
-        PlannedStep("preflight", title, FACTS_STEP, _("Look at the host"), h.id, h.name)
-        for h in spec.hosts
-    ]
-    rows.append(PlannedStep("preflight", title, CHECK_STEP, _("Check what was found")))
-    for phase in recipe.phases(spec):
-        for placed in phase.placed:
-            hosts: Iterable[HostSpec | None] = placed.hosts or (None,)
-            rows += [
-                PlannedStep(
-                    phase.id,
-                    phase.title,
-                    placed.step.id,
-                    placed.step.title,
-                    host.id if host else None,
-                    host.name if host else "",
-                )
-                for host in hosts
-            ]
-    # What is now known of the hosts is what the next plan is made from.
-    title = _("Look at the host again")
-    rows += [
-        PlannedStep("after", _("Afterwards"), FACTS_STEP, title, h.id, h.name) for h in spec.hosts
-    ]
-    return rows
+# Failures after which a host that is not needed is left out instead.
+AWAY_CODES = ("unreachable", "key_changed", "jump")
+AWAY = "away"
 
 
 class RecipeRun:
-    """One run of a recipe for a task. run() raises what ends it."""
+    """One run of a recipe for a task. run() raises what ends it.
+
+    Hosts that the spec calls expendable are left out when they cannot be
+    reached: their rows are skipped with the reason, and stay so when the task
+    is retried, because the others have gone on without them.
+    """
 
     def __init__(self, run: TaskRun, recipe: Recipe, spec: ClusterSpec) -> None:
         if run.task.cluster is None:
             raise Failure(found=_("The cluster of this task is gone."), code="cluster")
         self.run, self.recipe, self.spec = run, recipe, spec
-        self.material = ClusterMaterial(run.task.cluster, run.lease)
+        self.cluster = run.task.cluster
+        self.material = ClusterMaterial(self.cluster, run.lease)
         self.facts: dict[int, Facts] = {}
-        uploads = threading.Semaphore(settings.TASK_PARALLEL_UPLOADS)
+        self.uploads = threading.Semaphore(settings.TASK_PARALLEL_UPLOADS)
         hosts = Host.objects.select_related("credential", "jump__credential").in_bulk(
-            [h.id for h in spec.hosts]
+            [h.id for h in spec.touched]
         )
-        self.runners = {id: HostRunner(run, host, uploads) for id, host in hosts.items()}
-        self.rows = {(r.phase, r.step, r.host_id): r for r in run.journal.steps()}
+        self.runners = {id: HostRunner(run, host, self.uploads) for id, host in hosts.items()}
+        self.rows = rows_by_key(recipe, spec, run.journal.steps())
         self.untouched = self._untouched()
+        self.away = {
+            row.host_id: str(row.failure["found"])
+            for row in self.rows.values()
+            if row.host_id and row.failure.get("code") == AWAY
+        }
 
     def execute(self) -> None:
         """Run every phase. Raises Failure, Canceled, HandedOver or LeaseLost."""
@@ -89,13 +80,15 @@ class RecipeRun:
 
     def _look(self, phase: str) -> None:
         def look(host: HostSpec) -> None:
-            if host.id in self.untouched:
-                self._skip(self.rows[phase, FACTS_STEP, host.id])
+            row = self.rows[Key(phase, FACTS_STEP, host.id)]
+            if self._left_out(row, host):
                 return
-            with self._journaled(self.rows[phase, FACTS_STEP, host.id]):
-                self.facts[host.id] = self.runners[host.id].facts()
+            with self._journaled(row, host):
+                ask = self.spec.vip if phase == "preflight" else ""
+                vip = ask if host in self.spec.control_plane else ""
+                self.facts[host.id] = self.runners[host.id].facts(vip)
 
-        self._on_hosts(self.spec.hosts, look)
+        self._on_hosts(self.spec.touched, look)
 
     def _untouched(self) -> set[int]:
         """Hosts that no task of this cluster has begun to change: a deletion leaves them alone.
@@ -106,20 +99,34 @@ class RecipeRun:
             return set()
         begun = TaskStep.objects.filter(task__cluster=self.run.task.cluster, attempt__gt=0)
         begun = begun.exclude(task=self.run.task.pk).exclude(phase__in=LOOKS)
-        return {h.id for h in self.spec.hosts} - set(begun.values_list("host_id", flat=True))
+        return {h.id for h in self.spec.touched} - set(begun.values_list("host_id", flat=True))
 
-    def _skip(self, row: TaskStep) -> None:
-        text = _("Nothing was ever changed on this host for this cluster.")
-        self.run.log(text, host=row.host_name, step=row.step)
-        self.run.journal.end(row, StepStatus.SKIPPED)
+    def _left_out(self, row: TaskStep, host: HostSpec) -> bool:
+        """Skip the row of a host that this run leaves alone."""
+        if host.id in self.away:
+            self._skip(row, self.away[host.id])
+        elif host.id in self.untouched:
+            text = _("Nothing was ever changed on this host for this cluster.")
+            self.run.log(text, host=host.name, step=row.step)
+            self._skip(row)
+        else:
+            return False
+        return True
+
+    def _skip(self, row: TaskStep, away: str = "") -> None:
+        if row.status in DONE:
+            return
+        failure = {"code": AWAY, "host": row.host_name, "found": away} if away else None
+        self.run.journal.end(row, StepStatus.SKIPPED, failure=failure)
+        row.status = StepStatus.SKIPPED
 
     def _preflight(self) -> None:
         """Facts are read in every attempt: they are what later steps decide by."""
         self._look("preflight")
-        row = self.rows["preflight", CHECK_STEP, None]
-        with self._journaled(row):
+        with self._journaled(self.rows[Key("preflight", CHECK_STEP, None)]):
             problems = self.recipe.preflight(self.spec, self.facts)
-            names = {h.id: h.name for h in self.spec.hosts}
+            problems = [p for p in problems if p.host not in self.away]
+            names = {h.id: h.name for h in self.spec.touched}
             for problem in problems:
                 self.run.log(
                     f"✗ {problem.what} {problem.mend}",
@@ -138,8 +145,14 @@ class RecipeRun:
 
     def _stretch(self, stretch: list[Part]) -> None:
         phase, placed = stretch[0]
+        if placed.anywhere:
+            self._anywhere(phase, placed)
+            return
         if isinstance(placed.step, ConsoleStep):
             self._console_step(phase, placed.step)
+            return
+        if isinstance(placed.step, Action) and not placed.hosts:
+            self._act(phase, placed.step, None)
             return
         hosts = list(dict.fromkeys(h for _phase, part in stretch for h in part.hosts))
 
@@ -154,39 +167,107 @@ class RecipeRun:
 
     def _host_steps(self, parts: list[Part], host: HostSpec) -> None:
         for phase, placed in parts:
-            step = placed.step
-            row = self.rows[phase.id, step.id, host.id]
-            if row.status in DONE or not isinstance(step, Step):
+            row = self.rows[Key(phase.id, placed.step.id, host.id)]
+            if row.status in DONE:
                 continue
             self.run.check_canceled()
-            if host.id in self.untouched:
-                self._skip(row)
+            if isinstance(placed.step, Action):
+                # About the host, not on it: a node that is away is drained and deleted too.
+                self._act(phase, placed.step, host)
+            elif self._left_out(row, host):
                 continue
-            with self._journaled(row) as outcome:
-                nonce = new_nonce()
-                compiled = self._compile(step, host, nonce)
-                done = self.runners[host.id].script(compiled, nonce, step.id, step.timeout)
-                outcome.changes, outcome.priors = done.changes, done.priors
+            elif isinstance(placed.step, Step):
+                self._script(row, placed.step, host)
+
+    def _script(self, row: TaskStep, step: Step, host: HostSpec) -> None:
+        with self._journaled(row, host) as outcome:
+            nonce = new_nonce()
+            compiled = self._compile(step, host, nonce)
+            done = self.runners[host.id].script(compiled, nonce, step.id, step.timeout)
+            outcome.changes, outcome.priors = done.changes, done.priors
 
     def _compile(self, step: Step, host: HostSpec, nonce: str) -> CompiledScript:
-        ctx = Context(self.spec, host, self.facts, self.material)
+        ctx = self._context(host)
         if isinstance(step, UndoStep):
             records = HostChange.objects.filter(cluster_id=self.spec.id, host_id=host.id)
             return step.compile(ctx, list(records.values_list("record", flat=True)), nonce)
         return compile_script(step.resources(ctx), nonce, self.spec.id)
 
+    def _context(self, host: HostSpec | None) -> Context:
+        return Context(self.spec, host, self.facts, self.material, frozenset(self.away))
+
+    def _anywhere(self, phase: Phase, placed: Placed) -> None:
+        """On the first host that answers; the others are not asked."""
+        row = self.rows[Key(phase.id, placed.step.id, None)]
+        if row.status in DONE:
+            return
+        reasons = []
+        for host in placed.hosts:
+            self.run.check_canceled()
+            if host.id in self.away:
+                reasons.append(self.away[host.id])
+                continue
+            try:
+                self.runners[host.id].link()
+            except Failure as failure:
+                if failure.code not in AWAY_CODES:
+                    raise
+                reasons.append(str(failure))
+                continue
+            if isinstance(placed.step, Action):
+                self._act(phase, placed.step, host, row)
+            elif isinstance(placed.step, Step):
+                self._script(row, placed.step, host)
+            return
+        with self._journaled(row):
+            raise Failure(
+                code="unreachable",
+                expected=_("One of these hosts answers: %(names)s.")
+                % {"names": ", ".join(host.name for host in placed.hosts)},
+                found=" ".join(reasons),
+                hint=_("Bring one of them back, then retry."),
+            )
+
     def _console_step(self, phase: Phase, step: ConsoleStep) -> None:
-        row = self.rows[phase.id, step.id, None]
+        row = self.rows[Key(phase.id, step.id, None)]
         if row.status in DONE:
             return
         self.run.check_canceled()
         with self._journaled(row) as outcome:
-            ctx = Context(self.spec, None, self.facts, self.material)
+            ctx = self._context(None)
             changed = step.run(ctx, lambda text: self.run.log(text, step=step.id))
             outcome.changes = int(changed)
 
-    def _journaled(self, row: TaskStep) -> _Journaled:
-        return _Journaled(self.run, row, self.spec.id)
+    def _act(
+        self, phase: Phase, step: Action, host: HostSpec | None, row: TaskStep | None = None
+    ) -> None:
+        row = row or self.rows[Key(phase.id, step.id, host.id if host else None)]
+        if row.status in DONE:
+            return
+        self.run.check_canceled()
+        with self._journaled(row, host) as outcome:
+            here = {id: runner for id, runner in self.runners.items() if id not in self.away}
+            outcome.changes = ACTIONS[step.id](
+                ActionContext(
+                    self.run, self.cluster, self.spec, host, here, self.facts, self.material, row
+                )
+            )
+
+    def _journaled(self, row: TaskStep, host: HostSpec | None = None) -> _Journaled:
+        return _Journaled(self, row, host)
+
+    def leave_out(self, row: TaskStep, host: HostSpec, failure: Failure) -> bool:
+        """Whether this failure only means that a host which is not needed is away.
+
+        Then the row is skipped, and so is all that would still come on it.
+        """
+        if host.id not in self.spec.expendable or failure.code not in AWAY_CODES:
+            return False
+        self.away[host.id] = failure.found
+        text = _("%(found)s It is left out, and can be mended or cleaned up when it is back.")
+        self.run.log(text % {"found": failure.found}, host=host.name, step=row.step)
+        self._skip(row, failure.found)
+        return True
 
     def _on_hosts(self, hosts: Iterable[HostSpec], work: Callable[[HostSpec], None]) -> None:
         """Do the work on each host in parallel; when all have ended raise what went wrong."""
@@ -214,59 +295,36 @@ class RecipeRun:
                     raise error
 
 
-Part = tuple[Phase, Placed]
-
-
-def stretches(phases: Iterable[Phase]) -> list[list[Part]]:
-    """What runs without a barrier: steps that each host goes through at its own pace.
-
-    A new stretch begins with a phase that does not follow on, with a console
-    step, which stands alone, after one, and around a rolling phase.
-    """
-    found: list[list[Part]] = []
-    joined = False
-    for phase in phases:
-        joined = joined and phase.follows and not phase.rolling
-        for placed in phase.placed:
-            alone = isinstance(placed.step, ConsoleStep)
-            if joined and not alone:
-                found[-1].append((phase, placed))
-            else:
-                found.append([(phase, placed)])
-            joined = not alone
-        joined = joined and not phase.rolling
-    return found
-
-
 class _Journaled:
     """One step's row around its work: running before, its end after, with what it found."""
 
-    def __init__(self, run: TaskRun, row: TaskStep, cluster_id: int) -> None:
-        self.run, self.row, self.cluster_id = run, row, cluster_id
+    def __init__(self, recipe_run: RecipeRun, row: TaskStep, host: HostSpec | None) -> None:
+        self.recipe_run, self.row, self.host = recipe_run, row, host
+        self.run = recipe_run.run
+        self.where = host.name if host else row.host_name
         self.outcome = Outcome()
 
     def __enter__(self) -> Outcome:
         self.run.journal.begin(self.row)
-        self.run.log(f"▶ {self.row.title}", host=self.row.host_name, step=self.row.step)
+        self.run.log(f"▶ {self.row.title}", host=self.where, step=self.row.step)
         return self.outcome
 
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (LeaseLost, HandedOver)):
-            return
-        if isinstance(error, Canceled):
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
+        if error is None:
+            changed = self.outcome.changes
+            self._end(StepStatus.CHANGED if changed else StepStatus.UNCHANGED)
+        elif isinstance(error, Canceled):
             self._end(StepStatus.CANCELED)
-            return
-        if isinstance(error, Exception):
+        elif isinstance(error, Exception) and not isinstance(error, (LeaseLost, HandedOver)):
             failure = error
             if not isinstance(failure, Failure):
-                failure = unexpected(error, host=self.row.host_name)
+                failure = unexpected(error, host=self.where)
             failure.step = failure.step or self.row.title
-            self.run.log(f"✗ {failure}", host=self.row.host_name, step=self.row.step)
+            if self.host and self.recipe_run.leave_out(self.row, self.host, failure):
+                return True
+            self.run.log(f"✗ {failure}", host=self.where, step=self.row.step)
             self._end(StepStatus.FAILED, failure)
-            return
-        if error is None:
-            changed = StepStatus.CHANGED if self.outcome.changes else StepStatus.UNCHANGED
-            self._end(changed)
+        return False
 
     def _end(self, status: StepStatus, failure: Failure | None = None) -> None:
         self.run.journal.end(
@@ -275,6 +333,7 @@ class _Journaled:
             changes=self.outcome.changes,
             failure=failure.as_json() if failure else None,
             priors=self.outcome.priors,
-            cluster_id=self.cluster_id,
+            cluster_id=self.recipe_run.spec.id,
+            host_id=self.host.id if self.host else None,
         )
         self.row.status = status

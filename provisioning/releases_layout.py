@@ -14,6 +14,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from provisioning import versions
+
 ARCHITECTURES = ("amd64", "arm64")
 BINARIES = (
     "kube-apiserver",
@@ -24,6 +26,7 @@ BINARIES = (
     "kubectl",
 )
 ETCD = ("etcd", "etcdctl")
+ETCDUTL = "etcdutl"  # what etcdctl did with snapshots until etcd 3.5, and does no more since 3.6
 CNI = ("bridge", "host-local", "loopback", "portmap")
 KINDS = ("binary", "etcd", "cni", "image")
 
@@ -135,7 +138,7 @@ def kind_of(name: str) -> str:
     if name.startswith("images/") or name.endswith(".tar"):
         return "image"
     base = PurePosixPath(name).name
-    if base in ETCD:
+    if base in (*ETCD, ETCDUTL):
         return "etcd"
     return "cni" if base in CNI or name.startswith("cni/") else "binary"
 
@@ -271,7 +274,8 @@ def official_downloads(
     etcd_version, etcd_base = etcd[0], f"{etcd[1].rstrip('/')}/{etcd[0]}"
     archive = f"etcd-{etcd_version}-linux-{arch}.tar.gz"
     sums = f"{etcd_base}/SHA256SUMS"
-    files.append(Download(archive, "etcd", f"{etcd_base}/{archive}", sums, ETCD, archive))
+    members = (*ETCD, ETCDUTL) if versions.parse(etcd_version) >= (3, 6, 0) else ETCD
+    files.append(Download(archive, "etcd", f"{etcd_base}/{archive}", sums, members, archive))
     cni_version, cni_base = cni[0], f"{cni[1].rstrip('/')}/{cni[0]}"
     archive = f"cni-plugins-linux-{arch}-{cni_version}.tgz"
     url = f"{cni_base}/{archive}"

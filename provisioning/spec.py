@@ -66,8 +66,15 @@ class ClusterSpec:
     """Everything that decides what a cluster will be.
 
     profile: "lightweight" or "standard"; endpoint: "https://host:port" of the
-    API entry; options: the recipe's further choices ("network": "routed",
+    API entry; vip and router_id (VRRP, RFC 5798: 1 to 255): of a standard
+    cluster; options: the recipe's further choices ("network": "routed",
     "schedule_on_control_plane": True, ...).
+
+    What an operation on a cluster that is there already (running) adds:
+    joining, the ids of hosts that become members by it; leaving, hosts that are
+    members no longer once it is done (they are not in control_plane and
+    workers), with the ids of those that were control planes; expendable, the
+    ids of hosts without which it may go on; request, its own parameters.
     """
 
     id: int
@@ -80,9 +87,31 @@ class ClusterSpec:
     service_cidr: str = "10.96.0.0/16"
     endpoint: str = ""
     vip: str = ""
+    router_id: int = 0
     options: Mapping[str, object] = field(default_factory=dict)
+    running: bool = False
+    joining: frozenset[int] = frozenset()
+    leaving: tuple[HostSpec, ...] = ()
+    leaving_control_plane: frozenset[int] = frozenset()
+    expendable: frozenset[int] = frozenset()
+    request: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def hosts(self) -> tuple[HostSpec, ...]:
         """Control plane first, then workers."""
         return self.control_plane + self.workers
+
+    @property
+    def touched(self) -> tuple[HostSpec, ...]:
+        """Every host that an operation looks at: the members and those that leave."""
+        return self.hosts + self.leaving
+
+    @property
+    def staying(self) -> tuple[HostSpec, ...]:
+        """The members that were members before."""
+        return tuple(host for host in self.hosts if host.id not in self.joining)
+
+    @property
+    def newcomers(self) -> tuple[HostSpec, ...]:
+        """The members that join by this operation."""
+        return tuple(host for host in self.hosts if host.id in self.joining)

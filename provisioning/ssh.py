@@ -14,8 +14,8 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import fabric
@@ -24,6 +24,7 @@ from paramiko.pkey import PKey
 
 from provisioning.lines import LineSplitter
 from provisioning.shell import quote
+from provisioning.ssh_bytes import CHUNK, POLL_SECONDS, pour, send
 from provisioning.ssh_types import (
     JumpFailed,
     KeyChanged,
@@ -36,9 +37,7 @@ from provisioning.ssh_types import (
     Unreachable,
 )
 
-CHUNK = 256 * 1024
 WINDOW = 16 * 1024 * 1024
-POLL_SECONDS = 0.5
 # Begins the line that says how long a script is; no password looks like it.
 HEADER = "flotilla-script-bytes:"
 
@@ -129,30 +128,61 @@ class Link:
         still runs on the host is the caller's (see provisioning.remote.stop_script).
         Raises Unreachable when the connection is gone.
         """
+        with self._channel() as channel:
+            deadline = time.monotonic() + seconds
+            channel.exec_command(self._command(as_root, mark))
+            channel.sendall(self._prologue(as_root) + _framed(script))
+            return self._converse(channel, on_line, deadline, nonce, stop)
+
+    def fetch(
+        self,
+        script: str,
+        sink: Callable[[bytes], object],
+        on_line: Callable[[str], object],
+        *,
+        seconds: float,
+        mark: str = "",
+        stop: threading.Event | None = None,
+    ) -> RunResult:
+        """Run a shell script as root over one new channel and hand its stdout to sink, as bytes.
+
+        Bytes come as they are and in order, in pieces of any size; the host sends
+        no faster than sink takes them. Lines of stderr go to on_line. When `seconds`
+        have passed or `stop` is set the channel is closed and the result says so, as
+        for run(). An OSError of sink ends the transfer and is raised as it is.
+        Raises Unreachable when the connection is gone.
+        """
+        refused: OSError | None = None
+        with self._channel() as channel:
+            deadline = time.monotonic() + seconds
+            channel.exec_command(self._command(True, mark))
+            channel.sendall(self._prologue(True) + _framed(script))
+            channel.shutdown_write()
+            result, refused = pour(channel, sink, on_line, deadline, stop)
+        if refused is not None:
+            raise refused
+        return result
+
+    @contextmanager
+    def _channel(self) -> Iterator[paramiko.Channel]:
+        """A new channel, closed afterwards. Raises Unreachable for whatever breaks it."""
+        channel: paramiko.Channel | None = None
         try:
             transport = self._connection.transport
             if transport is None:
                 raise EOFError
             channel = transport.open_session(timeout=30)
             self.channels_opened += 1
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise Unreachable(
-                f"The connection to {self.target.name} broke ({_reason(error)}).",
-                "Check that the host is up and reachable, then retry.",
-            ) from error
-        try:
-            deadline = time.monotonic() + seconds
             channel.settimeout(60)
-            channel.exec_command(self._command(as_root, mark))
-            channel.sendall(self._prologue(as_root) + _framed(script))
-            return self._converse(channel, on_line, deadline, nonce, stop)
+            yield channel
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise Unreachable(
                 f"The connection to {self.target.name} broke ({_reason(error)}).",
                 "Check that the host is up and reachable, then retry.",
             ) from error
         finally:
-            channel.close()
+            if channel is not None:
+                channel.close()
 
     def _converse(
         self,
@@ -173,7 +203,7 @@ class Link:
                 selector.select(POLL_SECONDS)
                 for stream, text in self._received(channel, splitters):
                     payload = on_line(stream, text)
-                    if payload is not None and not self._send(channel, payload, deadline, stop):
+                    if payload is not None and not send(channel, payload, deadline, stop):
                         break
                 if channel.exit_status_ready() and not (
                     channel.recv_ready() or channel.recv_stderr_ready()
@@ -196,25 +226,6 @@ class Link:
         if channel.recv_ready():
             lines += [("stdout", t) for t in splitters["stdout"].feed(channel.recv(CHUNK))]
         return lines
-
-    @staticmethod
-    def _send(
-        channel: paramiko.Channel,
-        payload: Payload,
-        deadline: float,
-        stop: threading.Event | None,
-    ) -> bool:
-        left = payload.size
-        with Path(payload.path).open("rb") as source:
-            while left:
-                if (stop is not None and stop.is_set()) or time.monotonic() > deadline:
-                    return False
-                piece = source.read(min(CHUNK, left))
-                if not piece:
-                    raise OSError(f"{payload.path} is shorter than it should be")
-                channel.sendall(piece)
-                left -= len(piece)
-        return True
 
     def _command(self, as_root: bool, mark: str) -> str:
         # The shell reads how many bytes the script has, then the script itself; what

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 
@@ -86,10 +87,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Payload:
-    """Bytes that a script may ask for: a file on the console and how many bytes travel."""
+    """Bytes that a script may ask for: a file on the console and how many bytes travel.
+
+    source: where the bytes come from when they lie in no file as they are to be
+    sent (what is encrypted on the console); path is then only a name.
+    """
 
     path: str
     size: int
+    source: Callable[[], Iterable[bytes]] | None = None
 
 
 @dataclass

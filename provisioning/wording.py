@@ -10,6 +10,18 @@ from __future__ import annotations
 from django.utils.translation import gettext_noop
 
 TITLES = (
+    gettext_noop("Rights and tokens"),
+    gettext_noop("etcd is started"),
+    gettext_noop("The etcd member is removed"),
+    gettext_noop("etcd can spare the member"),
+    gettext_noop("The cluster forgets the node"),
+    gettext_noop("Take pods again"),
+    gettext_noop("Drain the node"),
+    gettext_noop("Drain"),
+    gettext_noop("Quorum"),
+    gettext_noop("Names on the other hosts"),
+    gettext_noop("Control plane, one host after another"),
+    gettext_noop("Load balancer"),
     gettext_noop("API"),
     gettext_noop("Add-ons"),
     gettext_noop("Certificates"),
@@ -35,4 +47,6 @@ TITLES = (
     gettext_noop("The API answers"),
     gettext_noop("Verify"),
     gettext_noop("etcd"),
+    gettext_noop("HAProxy"),
+    gettext_noop("keepalived and the VIP"),
 )

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
-from clusters.inventory.lease import LEASE_SECONDS, Lease, LeaseLost
+from clusters.inventory.control_plane import ControlPlaneWatch
+from clusters.inventory.lease import Lease, LeaseLost
 from clusters.inventory.nodes import Nodes
 from clusters.inventory.reflector import Backoff, Reflector
-from clusters.kube import KubeError, connect, disconnect
+from clusters.inventory.timing import Timing
+from clusters.kube import Connection, KubeError, connect, disconnect
 from clusters.models import Cluster, ClusterStatus
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds between pulses, of a lease, and of pauses after faults; tests make them short."""
-
-    pulse: float = 10.0
-    answer: float = 5.0
-    lease: int = LEASE_SECONDS
-    watch: int = 240
-    first_pause: float = 1.0
-    longest_pause: float = 30.0
-    # Pulses that must fail in a row before the cluster counts as unreachable.
-    misses: int = 2
-    # Pulses between two looks at the server's version.
-    version_every: int = 60
 
 
 class Attendance(threading.Thread):
@@ -46,14 +31,19 @@ class Attendance(threading.Thread):
         self.lease = lease
         self._timing = timing
         self._ended = threading.Event()
+        self._wake = threading.Event()
         self._missed = 0
         self._pulses = 0
+        # "https://host:port" of the member through which the cluster is watched for now.
+        self._through = ""
+        self._control_plane = ControlPlaneWatch(lease, timing, changed=self._wake.set)
         self._reflectors = [
             Reflector(
                 lease,
                 collection,
                 backoff=Backoff(timing.first_pause, timing.longest_pause),
                 watch_seconds=timing.watch,
+                way=lambda: self._through,
             )
             for collection in (Nodes(),)
         ]
@@ -61,32 +51,40 @@ class Attendance(threading.Thread):
     def stop(self) -> None:
         """End soon and give the lease back."""
         self._ended.set()
+        self._wake.set()
+        self._control_plane.stop()
         for reflector in self._reflectors:
             reflector.stop()
 
     def run(self) -> None:
         """Pulse after pulse until stopped or the lease is lost."""
+        self._control_plane.start()
         for reflector in self._reflectors:
             reflector.start()
         try:
             while not self._ended.is_set():
+                self._wake.clear()
                 try:
                     self._pulse()
                 except DatabaseError as error:
                     logger.warning("cluster %s: database: %s", self.lease.cluster_id, error)
                 finally:
                     connections.close_all()
-                self._ended.wait(self._timing.pulse)
+                if not self._ended.is_set():
+                    # A look at the control plane that found news does not wait for the pulse.
+                    self._wake.wait(self._timing.pulse)
         except LeaseLost:
             logger.info("cluster %s: no longer watched from here", self.lease.cluster_id)
         finally:
             self._close()
 
     def _close(self) -> None:
+        self._control_plane.stop()
         for reflector in self._reflectors:
             reflector.stop()
         for reflector in self._reflectors:
             reflector.join(self._timing.answer)
+        self._control_plane.join(self._timing.answer)
         disconnect(self.lease.cluster_id)
         try:
             self.lease.release()
@@ -98,31 +96,63 @@ class Attendance(threading.Thread):
         cluster = Cluster.objects.filter(pk=self.lease.cluster_id).first()
         if cluster is None:
             raise LeaseLost
-        version = ""
+        through = ""
         try:
-            server = connect(cluster)
-            server.readyz(self._timing.answer)
+            try:
+                server = self._ready(cluster, "")
+            except KubeError as error:
+                server, through = self._by_a_member(cluster, error)
+            version = ""
             if self._pulses % self._timing.version_every == 0 or self._missed:
                 version = server.version()
         except KubeError as error:
             self._away(cluster, error)
         else:
-            self._here(cluster, version)
+            self._here(cluster, version, through)
 
-    def _here(self, cluster: Cluster, version: str) -> None:
+    def _ready(self, cluster: Cluster, through: str) -> Connection:
+        server = connect(cluster, through)
+        server.readyz(self._timing.answer)
+        return server
+
+    def _by_a_member(self, cluster: Cluster, away: KubeError) -> tuple[Connection, str]:
+        """While the endpoint is away: a member whose own API server has just been seen ready.
+
+        Raises `away`, the endpoint's own error, when no member answers either.
+        """
+        for through in self._control_plane.ways_in():
+            try:
+                return self._ready(cluster, through), through
+            except KubeError as error:
+                logger.info("cluster %s: %s", cluster.pk, error.cause)
+        raise away
+
+    def _here(self, cluster: Cluster, version: str, through: str) -> None:
         self.lease.renew(seen=True, seconds=self._timing.lease)
         self._pulses += 1
         was_away = self._missed >= self._timing.misses
         self._missed = 0
-        if cluster.status == ClusterStatus.UNREACHABLE:
-            self._change(ClusterStatus.UNREACHABLE, ClusterStatus.ACTIVE, "")
+        another_way = through != self._through
+        self._through = through
+        self._settle(cluster, self._control_plane.reason())
         if version and version[:32] != cluster.version:
             with self.lease.holding() as held:
                 held.version = version[:32]
                 held.save(update_fields=["version"])
-        if was_away:
+        if was_away or another_way:
             for reflector in self._reflectors:
                 reflector.interrupt()
+
+    def _settle(self, cluster: Cluster, reason: str) -> None:
+        """The status of a cluster whose API answers, and why it is not simply active."""
+        wanted = ClusterStatus.DEGRADED if reason else ClusterStatus.ACTIVE
+        settled = (ClusterStatus.ACTIVE, ClusterStatus.DEGRADED, ClusterStatus.UNREACHABLE)
+        if cluster.status not in settled:
+            return
+        if cluster.status != wanted:
+            self._change(ClusterStatus(cluster.status), wanted, reason)
+        elif reason and cluster.status_reason != reason:
+            self._reword(wanted, reason)
 
     def _away(self, cluster: Cluster, error: KubeError) -> None:
         self.lease.renew(seen=False, seconds=self._timing.lease)
@@ -132,12 +162,17 @@ class Attendance(threading.Thread):
         if self._missed == self._timing.misses:
             for reflector in self._reflectors:
                 reflector.interrupt()  # what a dead connection still holds open
-        if cluster.status == ClusterStatus.ACTIVE:
-            self._change(ClusterStatus.ACTIVE, ClusterStatus.UNREACHABLE, str(error))
+        if cluster.status in (ClusterStatus.ACTIVE, ClusterStatus.DEGRADED):
+            old = ClusterStatus(cluster.status)
+            self._change(old, ClusterStatus.UNREACHABLE, str(error))
         elif cluster.status == ClusterStatus.UNREACHABLE and cluster.status_reason != str(error):
-            Cluster.objects.filter(
-                pk=cluster.pk, watcher=self.lease.holder, status=ClusterStatus.UNREACHABLE
-            ).update(status_reason=str(error))
+            self._reword(ClusterStatus.UNREACHABLE, str(error))
+
+    def _reword(self, status: ClusterStatus, reason: str) -> None:
+        """Another reason for the same status; since-when stays."""
+        Cluster.objects.filter(
+            pk=self.lease.cluster_id, watcher=self.lease.holder, status=status
+        ).update(status_reason=reason)
 
     def _change(self, old: ClusterStatus, new: ClusterStatus, reason: str) -> None:
         # Compare-and-swap: a deletion that began meanwhile keeps its status.

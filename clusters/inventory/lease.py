@@ -20,7 +20,12 @@ from clusters.kube.credentials import CERTIFICATE
 from clusters.models import Cluster, ClusterStatus
 
 LEASE_SECONDS = 30
-WATCHED = (ClusterStatus.ACTIVE, ClusterStatus.UNREACHABLE, ClusterStatus.PROVISIONING)
+WATCHED = (
+    ClusterStatus.ACTIVE,
+    ClusterStatus.DEGRADED,
+    ClusterStatus.UNREACHABLE,
+    ClusterStatus.PROVISIONING,
+)
 
 
 class LeaseLost(Exception):

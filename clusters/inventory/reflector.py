@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from django.db import DatabaseError, connections
@@ -57,12 +58,15 @@ class Reflector(threading.Thread):
         *,
         backoff: Backoff | None = None,
         watch_seconds: int = 240,
+        way: Callable[[], str] = str,
     ) -> None:
+        """way: by which member's API server to go in now; "" for the cluster's own endpoint."""
         super().__init__(name=f"reflector-{lease.cluster_id}-{collection.path}", daemon=True)
         self._lease = lease
         self._collection = collection
         self._backoff = backoff or Backoff()
         self._watch_seconds = watch_seconds
+        self._way = way
         self._ended = threading.Event()
         self._wake = threading.Event()
         self._watch: Watch | None = None
@@ -109,7 +113,7 @@ class Reflector(threading.Thread):
         cluster = Cluster.objects.filter(pk=self._lease.cluster_id).first()
         if cluster is None:
             raise LeaseLost
-        server = connect(cluster)
+        server = connect(cluster, self._way())
         if not self._version:
             listing = server.listing(self._collection.path)
             self._collection.replace(self._lease, listing.items)

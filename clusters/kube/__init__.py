@@ -1,15 +1,18 @@
 """The only code that opens a connection to an API server."""
 
-from clusters.kube.connection import Connection, Listing
+from clusters.kube.connection import Connection, Impersonation, Listing
 from clusters.kube.errors import (
     AccessRefused,
     CertificateRefused,
     ClusterUnreachable,
+    Conflict,
     CredentialsMissing,
+    Forbidden,
     Gone,
     KubeError,
     NotFound,
     ServerNotReady,
+    TooManyRequests,
     UnexpectedAnswer,
 )
 from clusters.kube.pool import connect, disconnect
@@ -19,13 +22,17 @@ __all__ = [
     "AccessRefused",
     "CertificateRefused",
     "ClusterUnreachable",
+    "Conflict",
     "Connection",
     "CredentialsMissing",
+    "Forbidden",
     "Gone",
+    "Impersonation",
     "KubeError",
     "Listing",
     "NotFound",
     "ServerNotReady",
+    "TooManyRequests",
     "UnexpectedAnswer",
     "Watch",
     "connect",

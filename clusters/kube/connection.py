@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -26,6 +26,15 @@ READ_SECONDS = 10.0
 # More than any page of 500 objects that a healthy cluster answers.
 ANSWER_LIMIT = 64 * 1024 * 1024
 PAGE = 500
+# A line of /metrics with every label of the longest names.
+LINE_LIMIT = 64 * 1024
+
+# The name under which the console owns the fields that it sets (Server-Side Apply).
+FIELD_MANAGER = "flotilla"
+MERGE_PATCH = "application/merge-patch+json"  # RFC 7386
+APPLY_PATCH = "application/apply-patch+yaml"
+# Objects without spec and status: the API's "Metadata-only" lists (API Concepts).
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,24 @@ class Listing:
 
     items: list[JSON]
     resource_version: str
+
+
+@dataclass(frozen=True)
+class Impersonation:
+    """In whose name a call is made (User impersonation): the cluster's own RBAC decides for them.
+
+    Raises ValueError for a user without a name and for characters that do not
+    belong in a header.
+    """
+
+    user: str
+    groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Kubernetes has groups only together with a user.
+        for name in (self.user, *self.groups):
+            if not name or not name.isascii() or not name.isprintable() or name != name.strip():
+                raise ValueError(f"{name!r} cannot be impersonated: it does not fit in a header")
 
 
 class Connection:
@@ -52,33 +79,97 @@ class Connection:
         path: str,
         params: Mapping[str, str] | None = None,
         timeout: float = READ_SECONDS,
+        accept: str = "application/json",
     ) -> JSON:
         """GET a path and return the JSON object that it answers.
 
         timeout limits the whole call in seconds (connecting has its own limit
         of 5 s). Raises KubeError: what happened, why, and what to do.
         """
-        raw = self._get(path, params, timeout, "application/json")
-        try:
-            answer = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise UnexpectedAnswer(
-                f"{self.endpoint}{path} answered something that is no JSON object.",
-                "Check that the endpoint belongs to a Kubernetes API server.",
-            )
-        return answer
+        return self._object(path, self._get(path, params, timeout, accept))
+
+    def merge_patch(
+        self,
+        path: str,
+        body: JSON,
+        *,
+        timeout: float = READ_SECONDS,
+        impersonation: Impersonation | None = None,
+    ) -> JSON:
+        """Change the given fields of an object (JSON merge patch); return the object as it is now.
+
+        A field with None is removed. Raises KubeError; Conflict when the patch
+        carries a resourceVersion that is no longer the object's.
+        """
+        query = {"fieldManager": FIELD_MANAGER}
+        return self._send("PATCH", path, query, body, MERGE_PATCH, timeout, impersonation)
+
+    def apply(
+        self,
+        path: str,
+        body: JSON,
+        *,
+        force: bool = False,
+        timeout: float = READ_SECONDS,
+        impersonation: Impersonation | None = None,
+    ) -> JSON:
+        """Create or change an object by server-side apply as the field manager "flotilla".
+
+        path: the object's own; body: it with apiVersion, kind and name, and the
+        fields to own. force takes over fields of other managers; without it
+        Conflict is raised, whose causes name the manager and the field.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
+        return self._send("PATCH", path, query, body, APPLY_PATCH, timeout, impersonation)
+
+    def post(
+        self,
+        path: str,
+        body: JSON,
+        *,
+        timeout: float = READ_SECONDS,
+        impersonation: Impersonation | None = None,
+    ) -> JSON:
+        """Create an object in a collection, or POST to a subresource such as pods/eviction.
+
+        Raises KubeError: Conflict when it exists already, TooManyRequests with
+        the causes when an eviction has to wait.
+        """
+        query = {"fieldManager": FIELD_MANAGER}
+        return self._send("POST", path, query, body, "application/json", timeout, impersonation)
+
+    def delete(
+        self,
+        path: str,
+        options: JSON | None = None,
+        *,
+        timeout: float = READ_SECONDS,
+        impersonation: Impersonation | None = None,
+    ) -> JSON:
+        """Delete an object; options are those of DeleteOptions (gracePeriodSeconds, preconditions).
+
+        Returns the Status, or the object while it is still ending. Raises
+        KubeError: NotFound when it is gone already, Conflict when a precondition fails.
+        """
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **(options or {})}
+        return self._send("DELETE", path, {}, body, "application/json", timeout, impersonation)
 
     def listing(
-        self, path: str, params: Mapping[str, str] | None = None, timeout: float = READ_SECONDS
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        timeout: float = READ_SECONDS,
+        accept: str = "application/json",
     ) -> Listing:
-        """Every object of a collection, page by page; each page has the time limit."""
+        """Every object of a collection, page by page; each page has the time limit.
+
+        accept METADATA_ONLY: the objects' metadata alone.
+        """
         query = {**(params or {}), "limit": str(PAGE)}
         items: list[JSON] = []
         while True:
             try:
-                page = self.get_json(path, query, timeout)
+                page = self.get_json(path, query, timeout, accept)
             except Gone:
                 # The pages went stale while they were read: once more, from the start.
                 if "continue" not in query:
@@ -115,6 +206,25 @@ class Connection:
             raise self._refusal(path, response, READ_SECONDS)
         return Watch(response, f"{self.endpoint}{path}")
 
+    def lines(self, path: str, timeout: float = 30.0, limit: int = ANSWER_LIMIT) -> Iterator[str]:
+        """The lines of a text such as /metrics as they come, so that it is never held whole.
+
+        timeout limits the whole answer in seconds, limit its size in bytes.
+        Raises KubeError, also for a line of more than 64 KiB.
+        """
+        limits = (min(CONNECT_SECONDS, timeout), timeout)
+        response = self._open(path, {}, limits, "text/plain")
+        if response.status != 200:
+            raise self._refusal(path, response, timeout)
+        rest = b""
+        for part in self._parts(path, response, timeout, limit):
+            *whole, rest = (rest + part).split(b"\n")
+            yield from (line.decode(errors="replace") for line in whole)
+            if len(rest) > LINE_LIMIT:
+                raise UnexpectedAnswer(f"{self.endpoint}{path} sent a line without an end.")
+        if rest:
+            yield rest.decode(errors="replace")
+
     def nodes(self) -> Listing:
         """The cluster's nodes as the API server describes them."""
         return self.listing("/api/v1/nodes")
@@ -142,55 +252,109 @@ class Connection:
             raise self._refusal(path, response, timeout)
         return self._body(path, response, timeout, ANSWER_LIMIT)
 
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: JSON,
+        content_type: str,
+        timeout: float,
+        impersonation: Impersonation | None,
+    ) -> JSON:
+        """One call that changes something; it is never repeated behind the caller's back."""
+        headers = [("Content-Type", content_type)]
+        who = faults.CONSOLE
+        if impersonation is not None:
+            who = f"the user {impersonation.user}"
+            headers.append(("Impersonate-User", impersonation.user))
+            headers += [("Impersonate-Group", group) for group in impersonation.groups]
+        limits = (min(CONNECT_SECONDS, timeout), timeout)
+        response = self._open(path, params, limits, "application/json", method, body, headers)
+        if response.status not in (200, 201, 202):
+            raise self._refusal(path, response, timeout, who)
+        return self._object(path, self._body(path, response, timeout, ANSWER_LIMIT))
+
     def _open(
         self,
         path: str,
         params: Mapping[str, str],
         timeout: tuple[float, float],
         accept: str,
+        method: str = "GET",
+        body: JSON | None = None,
+        more: Iterable[tuple[str, str]] = (),
     ) -> urllib3.HTTPResponse:
+        from urllib3 import HTTPHeaderDict
+
         url = f"{self.endpoint}{path}" + (f"?{urlencode(params)}" if params else "")
-        headers = {"Accept": accept, "User-Agent": "flotilla"}
+        headers = HTTPHeaderDict({"Accept": accept, "User-Agent": "flotilla"})
+        for name, value in more:
+            headers.add(name, value)  # a second group is a second header
         with faults.named(self.endpoint):
             answer = self._client.call_api(
-                "GET", url, header_params=headers, _request_timeout=timeout
+                method, url, header_params=headers, body=body, _request_timeout=timeout
             )
         response: urllib3.HTTPResponse = answer.response
         return response
 
+    def _object(self, path: str, raw: bytes) -> JSON:
+        try:
+            answer = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer(
+                f"{self.endpoint}{path} answered something that is no JSON object.",
+                "Check that the endpoint belongs to a Kubernetes API server.",
+            )
+        return answer
+
     def _body(self, path: str, response: urllib3.HTTPResponse, timeout: float, limit: int) -> bytes:
-        """The whole answer; the time limit holds even when the server drips it."""
+        return b"".join(self._parts(path, response, timeout, limit))
+
+    def _parts(
+        self, path: str, response: urllib3.HTTPResponse, timeout: float, limit: int
+    ) -> Iterator[bytes]:
+        """The answer as it comes; the time limit holds even when the server drips it."""
         deadline = time.monotonic() + timeout
-        parts: list[bytes] = []
         size = 0
         complete = False
         try:
-            with faults.named(self.endpoint):
+            while True:
                 # read1: what has come, without waiting for more, so that the deadline is seen.
                 # What is compressed stays compressed: no small answer grows large here.
-                while part := response.read1(65536, decode_content=False):
-                    parts.append(part)
-                    size += len(part)
-                    if size > limit:
-                        raise UnexpectedAnswer(
-                            f"{self.endpoint}{path} answered more than {limit} bytes.",
-                            "Check that the endpoint belongs to a Kubernetes API server.",
-                        )
-                    if time.monotonic() > deadline:
-                        raise faults.too_slow(self.endpoint, timeout)
+                with faults.named(self.endpoint):
+                    part = response.read1(65536, decode_content=False)
+                if not part:
+                    break
+                size += len(part)
+                if size > limit:
+                    raise UnexpectedAnswer(
+                        f"{self.endpoint}{path} answered more than {limit} bytes.",
+                        "Check that the endpoint belongs to a Kubernetes API server.",
+                    )
+                if time.monotonic() > deadline:
+                    raise faults.too_slow(self.endpoint, timeout)
+                yield part
             complete = True
         finally:
             # A connection with half an answer in it must not serve the next call.
             response.release_conn() if complete else response.close()
-        return b"".join(parts)
 
-    def _refusal(self, path: str, response: urllib3.HTTPResponse, timeout: float) -> KubeError:
-        """The error of an answer other than 200, with the server's own message."""
+    def _refusal(
+        self,
+        path: str,
+        response: urllib3.HTTPResponse,
+        timeout: float,
+        who: str = faults.CONSOLE,
+    ) -> KubeError:
+        """The error of an answer other than success, with the server's own message."""
         try:
             body = self._body(path, response, timeout, 64 * 1024)
         except KubeError as error:
             return error
-        return faults.of_status(self.endpoint, path, response.status, body)
+        return faults.of_status(self.endpoint, path, response.status, body, who)
 
 
 def _api_client(credentials: Credentials) -> ApiClient:

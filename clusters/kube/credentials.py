@@ -14,6 +14,8 @@ CA = "ca/kubernetes.crt"
 CERTIFICATE = "console/client.crt"
 KEY = "console/client.key"
 NAMES = (CA, CERTIFICATE, KEY)
+# Who the console is to the cluster's etcd: it reads the members' state.
+ETCD_NAMES = ("ca/etcd.crt", "console/etcd-client.crt", "console/etcd-client.key")
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class Credentials:
 Stamp = tuple[str, tuple[tuple[str, datetime], ...]]
 
 
-def stamp(cluster: Cluster) -> Stamp:
+def stamp(cluster: Cluster, names: tuple[str, ...] = NAMES) -> Stamp:
     """What tells whether a connection made earlier still has the cluster's credentials."""
-    rows = ClusterSecret.objects.filter(cluster=cluster, name__in=NAMES)
+    rows = ClusterSecret.objects.filter(cluster=cluster, name__in=names)
     return cluster.endpoint, tuple(sorted(rows.values_list("name", "updated")))
 
 
@@ -49,6 +51,16 @@ def credentials_of(cluster: Cluster) -> Credentials:
             "They appear when its creation has come as far as the control plane.",
         )
     return Credentials(cluster.endpoint, found[CA], found[CERTIFICATE], found[KEY])
+
+
+def etcd_credentials_of(cluster: Cluster) -> Credentials | None:
+    """What the console shows to the cluster's etcd; None until its certificate was made."""
+    rows = ClusterSecret.objects.filter(cluster=cluster, name__in=ETCD_NAMES)
+    found = {row.name: str(row.value) for row in rows if row.value}
+    if len(found) != len(ETCD_NAMES):
+        return None
+    ca, certificate, key = (found[name] for name in ETCD_NAMES)
+    return Credentials(f"etcd of {cluster.name}", ca, certificate, key)
 
 
 def tls_context(credentials: Credentials) -> ssl.SSLContext:

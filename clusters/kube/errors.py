@@ -9,7 +9,15 @@ class KubeError(Exception):
     cause: one sentence that names the server and what happened; mend: what a
     person can do about it. Neither ever holds a credential or more than a
     line of what the server answered.
+
+    status: the HTTP status, 0 when there was no answer. causes: (reason,
+    message) pairs of the answer's Status details, at most 20, each one line.
+    retry_after: seconds that the server asks to wait, 0 when it does not.
     """
+
+    status: int = 0
+    causes: tuple[tuple[str, str], ...] = ()
+    retry_after: int = 0
 
     def __init__(self, cause: str, mend: str = "") -> None:
         super().__init__(f"{cause} {mend}".strip())
@@ -33,8 +41,16 @@ class AccessRefused(KubeError):
     """The API server knows the console and refuses (401 or 403)."""
 
 
+class Forbidden(AccessRefused):
+    """The API server knows who asks and does not allow it (403)."""
+
+
 class NotFound(KubeError):
     """The API server has no such thing (404)."""
+
+
+class Conflict(KubeError):
+    """It is there already, changed meanwhile, or a field belongs to another manager (409)."""
 
 
 class Gone(KubeError):
@@ -47,3 +63,7 @@ class ServerNotReady(KubeError):
 
 class UnexpectedAnswer(KubeError):
     """Any other answer: an error of the server, a redirect, no JSON, too much of it."""
+
+
+class TooManyRequests(UnexpectedAnswer):
+    """Not now (429): a PodDisruptionBudget forbids it, or the server has too much to do."""

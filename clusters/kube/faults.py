@@ -16,14 +16,18 @@ from clusters.kube.errors import (
     AccessRefused,
     CertificateRefused,
     ClusterUnreachable,
+    Conflict,
+    Forbidden,
     Gone,
     KubeError,
     NotFound,
+    TooManyRequests,
     UnexpectedAnswer,
 )
 
 ERRORS = (http.HTTPError, HTTPException, OSError)
 
+CONSOLE = "the console"  # in whose name a call is made when nobody is impersonated
 LOOK_AT_HOST = "Check that its hosts are up and that a firewall lets the console reach this port."
 
 
@@ -43,7 +47,7 @@ def named(address: str) -> Iterator[None]:
 
 def of_exception(address: str, error: BaseException) -> KubeError:
     """The KubeError of a network, TLS or HTTP protocol exception."""
-    cause = _innermost(error)
+    cause = innermost(error)
     if isinstance(cause, (ssl.SSLError, http.SSLError)):
         return _of_tls(address, str(cause))
     if isinstance(cause, (http.NameResolutionError, socket.gaierror)):
@@ -69,30 +73,56 @@ def too_slow(address: str, seconds: float) -> ClusterUnreachable:
     )
 
 
-def of_status(address: str, path: str, status: int, body: bytes) -> KubeError:
-    """The KubeError of an HTTP status other than 200."""
+def of_status(address: str, path: str, status: int, body: bytes, who: str = CONSOLE) -> KubeError:
+    """The KubeError of an HTTP status other than success; who: in whose name the call was made."""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         answer = None
-    told = answer.get("message") if isinstance(answer, dict) else None
-    said = f" It says: {_line(told)}" if told else ""
-    where = f"{address}{path}"
-    if status in (401, 403):
-        return AccessRefused(
-            f"{where} refuses the console ({status}).{said}",
-            "Check the certificate's date and the rights of the group flotilla:admins.",
+    told: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    message = told.get("message")
+    said = f" It says: {_line(message)}" if message else ""
+    error = _of_number(f"{address}{path}", status, said, who)
+    error.status = status
+    details = told.get("details")
+    if isinstance(details, dict):
+        causes = details.get("causes")
+        error.causes = tuple(
+            (_line(cause.get("reason")), _line(cause.get("message")))
+            for cause in (causes if isinstance(causes, list) else [])[:20]
+            if isinstance(cause, dict)
         )
-    if status == 404:
-        return NotFound(f"{where} does not exist.{said}")
-    if status == 410:
-        return Gone(f"{where} no longer has that version.{said}", "List again.")
+        wait = details.get("retryAfterSeconds")
+        error.retry_after = wait if type(wait) is int and 0 < wait < 3600 else 0
+    return error
+
+
+def _of_number(where: str, status: int, said: str, who: str) -> KubeError:
+    if status in (401, 403):
+        kind = Forbidden if status == 403 else AccessRefused
+        rights = "Check the certificate's date and the rights of the group flotilla:admins."
+        if who != CONSOLE:
+            rights = "Check the roles that are bound to this user and its groups."
+        return kind(f"{where} refuses {who} ({status}).{said}", rights)
     if 300 <= status < 400:
         return UnexpectedAnswer(
             f"{where} answered with a redirect ({status}), which is not followed.",
             "Give the address of the API server itself as the endpoint.",
         )
-    return UnexpectedAnswer(f"{where} answered {status}.{said}")
+    meaning, happened, mend = _MEANINGS.get(status, (UnexpectedAnswer, f"answered {status}", ""))
+    return meaning(f"{where} {happened}.{said}", mend)
+
+
+_MEANINGS: dict[int, tuple[type[KubeError], str, str]] = {
+    404: (NotFound, "does not exist", ""),
+    409: (
+        Conflict,
+        "is in conflict with what is there (409)",
+        "Read the object again: it exists already, or somebody else changed it.",
+    ),
+    410: (Gone, "no longer has that version", "List again."),
+    429: (TooManyRequests, "cannot do this now (429)", "Try again later."),
+}
 
 
 def of_status_object(address: str, status: Mapping[str, Any]) -> KubeError:
@@ -127,7 +157,7 @@ def _of_tls(address: str, text: str) -> CertificateRefused:
     )
 
 
-def _innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
     """What lies under the library's wrappers."""
     while True:
         inner = getattr(error, "reason", None)

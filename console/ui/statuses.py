@@ -23,6 +23,7 @@ class Look:
 
 LOOKS = {
     "active": Look(_("Active"), tone="good", icon="circle-check"),
+    "up": Look(_("Up"), tone="good", icon="circle-check"),
     "ready": Look(_("Ready"), tone="good", icon="circle-check"),
     "succeeded": Look(_("Succeeded"), tone="good", icon="circle-check"),
     "success": Look(_("Success"), tone="good", icon="circle-check"),
@@ -48,6 +49,9 @@ LOOKS = {
     "stale": Look(_("Stale"), tone="warn", icon="clock-off"),
     "warning": Look(_("Warning"), tone="warn", icon="alert-triangle"),
     "denied": Look(_("Denied"), tone="warn", icon="lock"),
+    "degraded": Look(_("Degraded"), tone="warn", icon="alert-triangle"),
+    "down": Look(_("Down"), tone="bad", icon="circle-x"),
+    "stranger": Look(_("Not trusted"), tone="bad", icon="shield-x"),
     "unreachable": Look(_("Unreachable"), tone="bad", icon="plug-connected-x"),
     "not_ready": Look(_("Not ready"), tone="bad", icon="alert-triangle"),
     "key_changed": Look(_("Host key changed"), tone="bad", icon="alert-triangle"),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from provisioning import versions
-from provisioning.spec import ClusterSpec
+from provisioning.spec import ClusterSpec, HostSpec
 from provisioning.steps.base import Context, Step
 from provisioning.steps.dns import WITHOUT_DNS, dns_choice, dns_objects
 from provisioning.steps.layout import KUBECTL, KUBERNETES, pod_range
@@ -19,17 +19,17 @@ def is_routed(spec: ClusterSpec) -> bool:
     return str(spec.options.get("network", "routed")) == "routed"
 
 
-def node_commands(spec: ClusterSpec) -> str:
-    """The commands that give nodes their pod range and role labels."""
+def node_commands(spec: ClusterSpec, present: Sequence[HostSpec]) -> str:
+    """The commands that give nodes their pod range and role labels; present: those that are."""
     lines = []
     at = versions.minor(spec.release.version)
     if is_routed(spec):
-        for host in spec.hosts:
+        for host in present:
             own = pod_range(spec, host)
             patch = json.dumps({"spec": {"podCIDR": own, "podCIDRs": [own]}}, separators=(",", ":"))
             lines.append(f"{KUBECTL} patch node {host.name} -p '{patch}' &")
     for role, hosts in (("control-plane", spec.control_plane), ("worker", spec.workers)):
-        names = " ".join(host.name for host in hosts)
+        names = " ".join(host.name for host in hosts if host in present)
         labels = f"node-role.kubernetes.io/{role}="
         if role == "control-plane" and versions.MASTER_LABEL.at(at):
             labels += " node-role.kubernetes.io/master="
@@ -52,8 +52,8 @@ class Addons(Step):
 
     def resources(self, ctx: Context) -> Sequence[Resource]:
         """Wait for the nodes, give them range and labels, apply the admin's own manifests."""
-        spec = ctx.spec
-        names = " ".join(host.name for host in spec.hosts)
+        spec, present = ctx.spec, ctx.present
+        names = " ".join(host.name for host in present)
         found: list[Resource] = [
             Wait(
                 "nodes-known",
@@ -67,8 +67,8 @@ class Addons(Step):
             Command(
                 "nodes",
                 _("Pod ranges and roles of the nodes"),
-                node_commands(spec),
-                unless=self._ranges_set(spec),
+                node_commands(spec, present),
+                unless=self._ranges_set(spec, present),
             ),
         ]
         if not is_routed(spec):
@@ -87,10 +87,10 @@ class Addons(Step):
         return [File(path, manifest), Command(name, about, apply, version=digest(manifest))]
 
     @staticmethod
-    def _ranges_set(spec: ClusterSpec) -> str:
+    def _ranges_set(spec: ClusterSpec, present: Sequence[HostSpec]) -> str:
         if not is_routed(spec):
             return f"{KUBECTL} get nodes"
-        names = " ".join(host.name for host in spec.hosts)
-        expected = " ".join(pod_range(spec, host) for host in spec.hosts)
-        path = "{.items[*].spec.podCIDR}" if len(spec.hosts) > 1 else "{.spec.podCIDR}"
+        names = " ".join(host.name for host in present)
+        expected = " ".join(pod_range(spec, host) for host in present)
+        path = "{.items[*].spec.podCIDR}" if len(present) > 1 else "{.spec.podCIDR}"
         return f'[ "$({KUBECTL} get node {names} -o jsonpath=\'{path}\')" = "{expected}" ]'

@@ -15,15 +15,15 @@ from provisioning.texts import gettext as _
 
 
 class ApiReady(Step):
-    """The wait for the API, rights and bootstrap token."""
+    """The wait for this host's API server, and for the way in through the virtual IP."""
 
     id = "api"
     title = "The API answers"
     timeout = 300
 
     def resources(self, ctx: Context) -> Sequence[Resource]:
-        """One wait, then the first objects."""
-        return [
+        """One wait, or two."""
+        found: list[Resource] = [
             Wait(
                 "api",
                 _("The API is ready"),
@@ -35,11 +35,34 @@ class ApiReady(Step):
                 "journalctl -u kube-apiserver -n 15 --no-pager -o cat",
                 tuple(f"{name}.service" for name in COMPONENTS),
             ),
-            *self._objects(ctx),
         ]
+        if ctx.spec.vip:
+            found.append(self._entry(ctx))
+        return found
 
     @staticmethod
-    def _objects(ctx: Context) -> list[Resource]:
+    def _entry(ctx: Context) -> Wait:
+        return Wait(
+            "entry",
+            _("The API answers through the virtual IP"),
+            f"{KUBECTL} --server={ctx.spec.endpoint} get --raw /readyz",
+            60,
+            _("%(endpoint)s answers /readyz") % {"endpoint": ctx.spec.endpoint},
+            f"ip -o addr show | grep -F ' {ctx.spec.vip}/'; "
+            "journalctl -u keepalived -u haproxy -n 20 --no-pager -o cat",
+            ("haproxy.service", "keepalived.service"),
+        )
+
+
+class FirstObjects(Step):
+    """What nodes and people need before they can do anything; once, on any control plane."""
+
+    id = "objects"
+    title = "Rights and tokens"
+    timeout = 120
+
+    def resources(self, ctx: Context) -> Sequence[Resource]:
+        """The rights, and the bootstrap token while a kubelet has yet to introduce itself."""
         objects = first_objects()
         path = f"{KUBERNETES}/objects/flotilla-rights.yaml"
         found: list[Resource] = [

@@ -37,13 +37,20 @@ class Context:
     """What a step may look at while it says what should be true.
 
     facts holds the last known facts of every host of the cluster by host id;
-    host is None for a step that runs once, on the console.
+    host is None for a step that runs once, on the console; away holds the ids
+    of hosts that this run leaves out.
     """
 
     spec: ClusterSpec
     host: HostSpec | None
     facts: Mapping[int, Facts]
     material: Material
+    away: frozenset[int] = frozenset()
+
+    @property
+    def present(self) -> tuple[HostSpec, ...]:
+        """The members that this run has not left out."""
+        return tuple(host for host in self.spec.hosts if host.id not in self.away)
 
     @property
     def here(self) -> HostSpec:
@@ -81,12 +88,33 @@ class ConsoleStep(ABC):
         """Make it so; True when something changed. May only write ctx.material."""
 
 
+class Action(ABC):
+    """A step that the worker does itself, on the cluster's API or with the hosts' connections.
+
+    Recipes know only what it is called and what it will do; what it does is
+    registered in provisioning.actions under its id. It must be idempotent:
+    after a kill it runs again from its start.
+    """
+
+    id: str
+    title: str
+    timeout: int = 900
+
+    @abstractmethod
+    def plan(self, ctx: Context) -> Sequence[PlanItem]:
+        """What it will do (ctx.host: for which host, None: once)."""
+
+
 @dataclass(frozen=True)
 class Placed:
-    """A step and the hosts that it runs on (none for a console step)."""
+    """A step and the hosts that it runs on (none for a console step or an action done once).
 
-    step: Step | ConsoleStep
+    anywhere: it runs once, on the first of these hosts that answers.
+    """
+
+    step: Step | ConsoleStep | Action
     hosts: tuple[HostSpec, ...] = ()
+    anywhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ def leaves(spec: ClusterSpec) -> Iterator[tuple[str, str, pki.Leaf]]:
     """
     # Who the console is to the API server: it watches the nodes (clusters.kube).
     yield "console/client", "kubernetes", pki.Leaf("flotilla:console", (ADMIN_GROUP,))
+    # And to etcd, whose members it asks for their health (clusters.kube.members).
+    yield "console/etcd-client", "etcd", pki.Leaf("flotilla:console")
     for host in spec.hosts:
         at = f"hosts/{host.id}"
         yield f"{at}/kubelet-serving", "kubernetes", pki.Leaf(
@@ -63,6 +65,12 @@ def _control_plane_leaves(
     yield f"{at}/etcd-server", "etcd", pki.Leaf(host.name, (), *member, server=True)
     yield f"{at}/etcd-peer", "etcd", pki.Leaf(host.name, (), *member, server=True)
     yield f"{at}/apiserver-etcd-client", "etcd", pki.Leaf("kube-apiserver-etcd-client")
+    if spec.profile == "standard":
+        # No group: any user may read /readyz (the role system:public-info-viewer).
+        balancer = tuple(dict.fromkeys(a for a in (host.address, spec.vip) if a))
+        yield f"{at}/haproxy", "kubernetes", pki.Leaf(
+            "haproxy", (), (host.name,), balancer, server=True
+        )  # fmt: skip
 
 
 def pair(material: Material, name: str) -> pki.Pair | None:

@@ -27,7 +27,7 @@ The protocol between the engine and a running script:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -45,10 +45,14 @@ _NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 @dataclass(frozen=True)
 class Payload:
-    """A packed file that the script may ask for: its place on the console, its size in bytes."""
+    """A packed file that the script may ask for: its place on the console, its size in bytes.
+
+    source: where the bytes come from when they do not lie there as they travel.
+    """
 
     path: Path
     size: int
+    source: Callable[[], Iterable[bytes]] | None = None
 
 
 @dataclass(frozen=True)

@@ -97,15 +97,13 @@ def apiserver_flags(ctx: Context) -> list[str]:
     anonymous = "--anonymous-auth=false"
     if authentication_config(spec.release.version):
         anonymous = f"--authentication-config={KUBERNETES}/authentication.yaml"
-    etcd = ",".join(
-        f"https://{h.address if h != here else '127.0.0.1'}:{CLIENT_PORT}"
-        for h in (here, *(x for x in spec.control_plane if x != here))
-    )
     return [
         f"{BIN}/kube-apiserver",
         f"--advertise-address={here.address}",
         f"--secure-port={API_PORT}",
-        f"--etcd-servers={etcd}",
+        # Its own member alone, as kubeadm's stacked topology has it: a host fails as a whole, and
+        # HAProxy sees that by /readyz; members that come and go restart no API server.
+        f"--etcd-servers=https://127.0.0.1:{CLIENT_PORT}",
         f"--etcd-cafile={PKI}/etcd/ca.crt",
         f"--etcd-certfile={PKI}/apiserver-etcd-client.crt",
         f"--etcd-keyfile={PKI}/apiserver-etcd-client.key",

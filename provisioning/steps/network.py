@@ -12,6 +12,7 @@ from provisioning.steps.resources import File, Resource, Unit
 
 SCRIPT = f"{KUBERNETES}/network.sh"
 UNIT = "kubernetes-network.service"
+ROUTES = 201  # the mark (rtnetlink protocol) by which our routes are told from others
 
 
 def cni_config(ctx: Context) -> str:
@@ -45,8 +46,10 @@ def network_script(ctx: Context) -> str:
         for host in ctx.spec.hosts
         if host != ctx.here
     ]
-    add = "\n".join(f"  ip route replace {net} via {via} || exit 1" for net, via in routes)
-    drop = "\n".join(f"  ip route del {net} via {via} 2>/dev/null" for net, via in routes)
+    add = "\n".join(
+        f"  ip route replace {net} via {via} proto {ROUTES} || exit 1" for net, via in routes
+    )
+    wanted = " ".join(net for net, _via in routes)
     return f"""#!/bin/sh
 # Written by Flotilla; changes are put back by the next repair.
 # Pod ranges of the other nodes, masquerading of what leaves the pod network,
@@ -67,6 +70,10 @@ gone() {{ # table chain parent
 case $1 in
 start)
 {add or "  :"}
+  # Hosts that have left.
+  ip -4 route show proto {ROUTES} | while read -r net rest; do
+    case " {wanted} " in *" $net "*) ;; *) ip route del "$net" proto {ROUTES} ;; esac
+  done
   chain nat FLOTILLA-POSTROUTING POSTROUTING
   rule nat FLOTILLA-POSTROUTING -s {pods} -d 224.0.0.0/4 -j RETURN
   rule nat FLOTILLA-POSTROUTING -s {pods} ! -d {pods} -j MASQUERADE
@@ -75,7 +82,7 @@ start)
   rule filter FLOTILLA-FORWARD -d {pods} -j ACCEPT
   ;;
 stop)
-{drop or "  :"}
+  ip -4 route flush proto {ROUTES}
   gone nat FLOTILLA-POSTROUTING POSTROUTING
   gone filter FLOTILLA-FORWARD FORWARD
   ;;
@@ -104,6 +111,7 @@ Before=kubelet.service
 Type=oneshot
 RemainAfterExit=yes
 ExecStart={SCRIPT} start
+ExecReload={SCRIPT} start
 ExecStop={SCRIPT} stop
 
 [Install]
@@ -114,6 +122,7 @@ WantedBy=multi-user.target
         return [
             script,
             unit_file,
-            Unit(UNIT, restart_on=(script.key, unit_file.key)),
+            # Reloaded: pods keep their routes while others come and go.
+            Unit(UNIT, restart_on=(script.key, unit_file.key), reload=True),
             File(f"{CNI_CONFIG}/10-kubernetes.conflist", cni_config(ctx), 0o600),
         ]

@@ -32,8 +32,9 @@ fl_unit_failed() {
 
 fl_field() { FL_R=${fl_s#*"$NL$1="}; FL_R=${FL_R%%"$NL"*}; }
 
-# fl_unit NAME ENABLED STARTED MARK BLOCK; ENABLED, STARTED: yes, no or - (as it is);
-# MARK: digest of everything that the unit must have been started with.
+# fl_unit NAME ENABLED STARTED MARK BLOCK AGAIN; ENABLED, STARTED: yes, no or - (as it is);
+# MARK: digest of everything that the unit must have been started with; AGAIN: systemctl's
+# verb for a unit that runs with something older.
 fl_unit() {
   fl_s=$NL$(systemctl show -p LoadState,UnitFileState,ActiveState,NeedDaemonReload "$1")$NL
   fl_field LoadState; fl_load=$FL_R
@@ -63,7 +64,7 @@ fl_unit() {
   fi
   if [ "$3" = yes ]; then
     fl_verb=start
-    [ "$fl_up" = no ] || fl_verb=restart
+    [ "$fl_up" = no ] || fl_verb=$6
     systemctl "$fl_verb" "$5" "$1" || fl_unit_failed "$1"
     [ "$5" = --no-block ] || systemctl is-active --quiet "$1" || fl_unit_failed "$1"
     fl_mark_put "unit:$1" "$4"

@@ -238,6 +238,8 @@ class Command(Resource):
     whose existence says the same. With neither, success is remembered on the
     host with a digest of the commands and of `version`, and they run again
     when that changes. sensitive: texts in `run` that must not be shown.
+    settled: a path whose existence tells the plan that nothing is to be done,
+    where only `unless` can tell the run.
     """
 
     name: str
@@ -249,6 +251,7 @@ class Command(Resource):
     version: str = ""
     sensitive: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    settled: str = ""
 
     @property
     def key(self) -> str:
@@ -265,6 +268,8 @@ class Command(Resource):
         if self.creates and self.creates in facts.paths and not self.once:
             return self.ok()
         if self.once and facts.mark(self.key) == self._mark():
+            return self.ok()
+        if self.settled and self.settled in facts.paths:
             return self.ok()
         text = self.run
         for secret in self.sensitive:

@@ -25,6 +25,8 @@ class Unit(Resource):
     restart_on: keys of resources of the same step that it must be restarted
     for; version: text that stands for what other steps gave it (the release's
     version). block False: start it and go on, a Wait looks after it later.
+    reload True: it takes new settings while it runs (`systemctl
+    reload-or-restart`), so that what it serves goes on.
     """
 
     name: str
@@ -34,10 +36,16 @@ class Unit(Resource):
     version: str = ""
     block: bool = True
     inputs: str = ""  # filled by the compiler: the fingerprints of restart_on
+    reload: bool = False
 
     @property
     def key(self) -> str:
         return f"unit:{self.name}"
+
+    @property
+    def again(self) -> str:
+        """systemctl's word for taking what has changed."""
+        return "reload-or-restart" if self.reload else "restart"
 
     @property
     def title(self) -> str:
@@ -59,13 +67,13 @@ class Unit(Resource):
         if self.started is not None and running != self.started:
             todo.append(f"systemctl {'start' if self.started else 'stop'} {self.name}")
         elif self.started and facts.mark(self.key) != self.mark():
-            todo.append(f"systemctl restart {self.name}")
+            todo.append(f"systemctl {self.again} {self.name}")
         return self.change(*todo) if todo else self.ok()
 
     def script(self, payloads: Payloads) -> str:
         return (
             f"fl_unit {shell.unit(self.name)} {_yes_no(self.enabled)} {_yes_no(self.started)}"
-            f" {self.mark()} {'--quiet' if self.block else '--no-block'}"
+            f" {self.mark()} {'--quiet' if self.block else '--no-block'} {self.again}"
         )
 
 

@@ -7,17 +7,22 @@ for u in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-prox
 done
 # Not those of hosts that are containers on this one: they are in another process namespace.
 own=$(readlink /proc/self/ns/pid)
-for c in $(grep -lsE '^(kube-apiserver|kube-controller|kube-scheduler|kubelet|kube-proxy|k3s-server|k3s-agent|etcd|containerd-shim.*)$' /proc/[0-9]*/comm); do
+for c in $(grep -lsE '^(kube-apiserver|kube-controller|kube-scheduler|kubelet|kube-proxy|k3s-server|k3s-agent|etcd|haproxy|keepalived|containerd-shim.*)$' /proc/[0-9]*/comm); do
   p=${c%/comm}; p=${p#/proc/}
   [ "$(readlink "/proc/$p/ns/pid")" = "$own" ] || continue
   read -r n <"$c" || continue
   case $n in
     containerd-shim*) tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -e '-namespace k8s.io' && echo "process $n ($p)" ;;
+    # An admin's own may run here; ours know their cluster.
+    haproxy | keepalived) tr '\0' '\n' <"/proc/$p/environ" | grep -q '^FLOTILLA_CLUSTER=' && echo "process $n ($p)" ;;
     *) echo "process $n ($p)" ;;
   esac
 done 2>/dev/null
-for d in /etc/kubernetes /opt/kubernetes /opt/cni /var/lib/kube-proxy /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/pods /var/lib/etcd/member /var/lib/rancher /etc/rancher /run/flannel /run/kubernetes/kubectl /var/lib/calico /var/log/pods /var/log/containers /var/log/kubernetes; do
+for d in /etc/kubernetes /opt/kubernetes /opt/cni /var/lib/kube-proxy /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/pods /var/lib/etcd/member /var/lib/rancher /etc/rancher /run/flannel /run/kubernetes/kubectl /var/lib/calico /var/log/pods /var/log/containers /var/log/kubernetes /run/flotilla-vip; do
   [ -e "$d" ] && echo "path $d"
+done
+for f in /etc/haproxy/haproxy.cfg /etc/keepalived/keepalived.conf /etc/keepalived/haproxy-answers /etc/systemd/system/haproxy.service.d/flotilla.conf /etc/systemd/system/keepalived.service.d/flotilla.conf; do
+  head -n 2 "$f" 2>/dev/null | grep -q '^# Written by Flotilla' && echo "path $f"
 done
 for d in /etc/cni/net.d /var/lib/cni; do [ -n "$(ls -A "$d" 2>/dev/null)" ] && echo "path $d"; done
 ip -o route show 2>/dev/null | awk '$3 == "cni0" {print "route " $1}'

@@ -26,6 +26,7 @@ fl_undo() { # RECORDS
   # shellcheck disable=SC2046
   systemctl stop $(printf '%s\n' "$FL_ALL" | awk '$2 == "unit" && $3 != "containerd.service" {print $3}') 2>/dev/null
   fl_each fl_undo_stop unit
+  fl_vip_remains
   fl_runtime_remains
   fl_each fl_undo_containerd tree
   fl_network_remains
@@ -90,6 +91,21 @@ fl_undo_start() {
   [ "$2" = yes ] && ! systemctl is-enabled --quiet "$1" 2>/dev/null && systemctl enable -q --no-reload "$1"
   [ "$3" = yes ] && ! systemctl is-active --quiet "$1" && { systemctl start "$1" || fl_left "unit $1 does not start again"; }
   :
+}
+
+# The VIP, which a keepalived that was killed leaves on its interface. Its settings name it.
+fl_vip_remains() {
+  FL_KEY=runtime:vip
+  fl_x=$(sed -n "s/^# cluster $FL_CLUSTER, VIP \([0-9.]*\)\(\/[0-9]*\) on \([^ ]*\)$/\1 \2 \3/p" "$FL_ROOT/etc/keepalived/keepalived.conf" 2>/dev/null)
+  if [ -n "$fl_x" ]; then
+    # shellcheck disable=SC2086
+    set -- $fl_x
+    if [ -n "$(ip -o -4 address show dev "$3" to "$1" 2>/dev/null)" ]; then
+      ip address del "$1$2" dev "$3" || fl_left "address $1 on $3"
+      fl_undone
+    fi
+  fi
+  rm -rf "$FL_ROOT/run/flotilla-vip"
 }
 
 # Pods, their shims, and what they have mounted.

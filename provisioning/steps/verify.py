@@ -57,14 +57,14 @@ def verify_pod(spec: ClusterSpec, host: HostSpec) -> dict[str, Any]:
     }
 
 
-def verify_script(spec: ClusterSpec) -> str:
+def verify_script(spec: ClusterSpec, hosts: Sequence[HostSpec]) -> str:
     """Starts the pods, asks each over HTTP through the API server, removes them whatever happened.
 
     The API server opens the connection from the control plane's host to the pod's own address,
     so a pod on a worker is reached over the pod network.
     """
-    pods = [pod_name(host) for host in spec.hosts]
-    manifest = as_yaml(*(verify_pod(spec, host) for host in spec.hosts))
+    pods = [pod_name(host) for host in hosts]
+    manifest = as_yaml(*(verify_pod(spec, host) for host in hosts))
     names = " ".join(pods)
     return f"""remove() {{ {KUBECTL} -n default delete pod {names} --ignore-not-found --force \
 --grace-period=0 --timeout=30s >/dev/null 2>&1; }}
@@ -106,7 +106,11 @@ remove
 
 
 class Verify(Step):
-    """Runs on the first control plane; nothing that it makes stays."""
+    """Runs on a control plane; nothing that it makes stays.
+
+    Where hosts join a cluster it is about them alone: what others run there may
+    be ill for reasons of its own.
+    """
 
     id = "verify"
     title = "Prove that it works"
@@ -115,7 +119,8 @@ class Verify(Step):
     def resources(self, ctx: Context) -> Sequence[Resource]:
         """Nodes Ready, then the pods."""
         spec = ctx.spec
-        names = " ".join(host.name for host in spec.hosts)
+        hosts = [h for h in ctx.present if not spec.joining or h.id in spec.joining]
+        names = " ".join(host.name for host in hosts)
         return [
             Wait(
                 "nodes-ready",
@@ -129,7 +134,7 @@ class Verify(Step):
             Probe(
                 "pods",
                 _("A pod on every node answers over the pod network"),
-                verify_script(spec),
+                verify_script(spec, hosts),
                 _("a pod on every node runs and answers over HTTP"),
                 "pod_silent",
                 _("in every run a pod is started on each node, asked over HTTP and removed"),

@@ -20,7 +20,8 @@ from provisioning.journal import PlannedStep
 from provisioning.lease import Lease, claim, worker_name
 from provisioning.models import Host, StepStatus, Task, TaskStatus, TaskStep
 from provisioning.operations import Operation
-from provisioning.recipe_run import RecipeRun, planned_steps
+from provisioning.recipe_rows import planned_steps
+from provisioning.recipe_run import RecipeRun
 from provisioning.run import TaskRun
 from provisioning.spec import ClusterSpec, HostSpec, ReleaseSpec
 from provisioning.steps.base import Context, Phase, Placed, Recipe, Step

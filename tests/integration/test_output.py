@@ -27,7 +27,8 @@ from provisioning.journal import PlannedStep
 from provisioning.lease import Lease, claim
 from provisioning.lines import LINE_CHARACTERS
 from provisioning.models import Host, Task
-from provisioning.recipe_run import RecipeRun, planned_steps
+from provisioning.recipe_rows import planned_steps
+from provisioning.recipe_run import RecipeRun
 from provisioning.run import TaskRun
 from provisioning.spec import ClusterSpec, HostSpec, ReleaseSpec
 from provisioning.steps.base import Context, Phase, Placed, Recipe, Step

@@ -51,7 +51,13 @@ def node(name: str, ready: bool = True, **labels: str) -> dict:
 class ApiServer:
     """State and switches; `with ApiServer() as server:` listens on a free port of 127.0.0.1."""
 
-    def __init__(self, authority: Authority | None = None, certificate=None) -> None:
+    def __init__(
+        self,
+        authority: Authority | None = None,
+        certificate=None,
+        address: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.authority = authority or Authority()
         self.certificate = certificate or self.authority.server("127.0.0.1")
         self.nodes: dict[str, dict] = {}
@@ -60,7 +66,10 @@ class ApiServer:
         self.oldest = 100  # watches from before this answer 410
         self.git_version = "v1.20.2"
         self.page = 0  # at most this many objects in a page, whatever the limit
+        self.address, self.port = address, port
         self.ready = True
+        self.failing = "[-]etcd failed: reason withheld"  # /readyz while it is not ready
+        self.paths: dict[str, object] = {}  # further paths and the JSON that they answer
         self.delay = 0.0  # before every answer
         self.override = None  # (status, headers, body) for every request
         self.drip = False  # answers one byte each 50 ms
@@ -114,7 +123,7 @@ class ApiServer:
     # The server.
 
     def __enter__(self) -> ApiServer:
-        self._listen(0)
+        self._listen(self.port)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -144,10 +153,10 @@ class ApiServer:
             context.load_verify_locations(ca)
         context.verify_mode = ssl.CERT_REQUIRED
         handler = type("Bound", (Handler,), {"state": self})
-        self._http = QuietServer(("127.0.0.1", port), handler)
+        self._http = QuietServer((self.address, port), handler)
         self._http.context = context
         self.port = self._http.server_address[1]
-        self.endpoint = f"https://127.0.0.1:{self.port}"
+        self.endpoint = f"https://{self.address}:{self.port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -194,10 +203,12 @@ class Handler(BaseHTTPRequestHandler):
         if state.override is not None:
             self._send(*state.override)
         elif url.path == "/readyz":
-            body = b"ok" if state.ready else b"[-]etcd failed: reason withheld"
+            body = b"ok" if state.ready else state.failing.encode()
             self._send(200 if state.ready else 500, {"Content-Type": "text/plain"}, body)
         elif url.path == "/version":
             self._json(200, {"gitVersion": state.git_version})
+        elif url.path in state.paths:
+            self._json(200, state.paths[url.path])
         elif url.path != "/api/v1/nodes":
             self._json(404, {"kind": "Status", "message": "no such path", "code": 404})
         elif query.get("watch"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from provisioning.recipe_run import stretches
+from provisioning.recipe_rows import stretches
 from provisioning.spec import HostSpec
 from provisioning.steps.base import ConsoleStep, Context, Phase, Placed, PlanItem, Step
 from provisioning.steps.resources import Resource

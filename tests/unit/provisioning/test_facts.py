@@ -223,8 +223,7 @@ def test_nor_does_any_text_inside_a_section(data: st.DataObject) -> None:
 def test_the_script_is_plain_sh_and_reads_this_very_machine() -> None:
     assert subprocess.run(["sh", "-n"], input=FACTS_SCRIPT, text=True, check=False).returncode == 0
     out = subprocess.run(
-        ["sh", "-s"],
-        input=FACTS_SCRIPT,
+        ["sh", "-c", FACTS_SCRIPT],
         capture_output=True,
         text=True,
         errors="replace",

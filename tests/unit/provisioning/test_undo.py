@@ -195,3 +195,29 @@ def test_a_mount_that_stays_is_named(host: LocalHost) -> None:
     done = host.undo(priors)
     assert done.status == 1
     assert ROOTFS in done.log
+
+
+def test_the_vip_of_a_keepalived_that_was_killed_goes_too(host: LocalHost) -> None:
+    machine = host.root / "machine"
+    (machine / "etc/keepalived").mkdir(parents=True)
+    (machine / "run/flotilla-vip").mkdir(parents=True)
+    config = machine / "etc/keepalived/keepalived.conf"
+    host.program(
+        "ip",
+        f"""
+echo "$*" >>{host.root}/ip
+case "$*" in
+"-o -4 address show dev ens18 to 10.80.0.100") [ -e {host.root}/gone ] || echo 3: ens18 ;;
+"address del 10.80.0.100/22 dev ens18") touch {host.root}/gone ;;
+esac""",
+    )
+    run = host.make(File(str(host.path("host/x")), "ours\n", 0o644, host.owner))
+    # Another cluster's, or an admin's: stays.
+    config.write_text("# Written by Flotilla\n# cluster 8, VIP 10.80.0.100/22 on ens18\n")
+    host.undo(run.priors)
+    assert not host.path("gone").exists()
+    run = host.make(File(str(host.path("host/x")), "ours\n", 0o644, host.owner))
+    config.write_text("# Written by Flotilla\n# cluster 7, VIP 10.80.0.100/22 on ens18\n")
+    host.undo(run.priors)
+    assert host.path("gone").exists()
+    assert not (machine / "run/flotilla-vip").exists()

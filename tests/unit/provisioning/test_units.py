@@ -18,7 +18,7 @@ show) case "$*" in *--value*) echo 0; exit;; esac
   printf 'LoadState=loaded\nUnitFileState=%%s\nActiveState=%%s\nNeedDaemonReload=no\n' $e $a ;;
 enable) touch $d/enabled ;;
 disable) rm -f $d/enabled ;;
-start|restart) [ -e $d/broken ] && exit 1; touch $d/active ;;
+start|restart|reload-or-restart) [ -e $d/broken ] && exit 1; touch $d/active ;;
 stop) rm -f $d/active ;;
 is-active) [ -e $d/active ] && echo active; [ -e $d/active ] ;;
 is-enabled) [ -e $d/enabled ] && echo enabled; [ -e $d/enabled ] ;;
@@ -34,10 +34,13 @@ def systemd(host: LocalHost) -> LocalHost:
     return host
 
 
+VERBS = ("start", "restart", "reload-or-restart", "stop", "enable")
+
+
 def verbs(host: LocalHost) -> list[str]:
     calls = (host.root / "systemd/calls").read_text().splitlines()
     (host.root / "systemd/calls").unlink()
-    return [c.split()[0] for c in calls if c.split()[0] in ("start", "restart", "stop", "enable")]
+    return [c.split()[0] for c in calls if c.split()[0] in VERBS]
 
 
 def wanted(host: LocalHost, content: str) -> tuple[File, Unit]:
@@ -58,6 +61,21 @@ def test_a_changed_config_restarts_it(systemd: LocalHost) -> None:
     verbs(systemd)
     systemd.make(*wanted(systemd, "b"))
     assert verbs(systemd) == ["restart"]
+
+
+def test_a_unit_that_can_reload_is_not_restarted(systemd: LocalHost) -> None:
+    def wanted(content: str, version: str = "1") -> tuple[File, Unit]:
+        config = File(str(systemd.path("haproxy.cfg")), content, 0o644, systemd.owner)
+        unit = Unit("haproxy.service", restart_on=(config.key,), version=version, reload=True)
+        return config, unit
+
+    systemd.make(*wanted("a"))
+    assert verbs(systemd) == ["enable", "start"]
+    systemd.make(*wanted("b"))
+    assert verbs(systemd) == ["reload-or-restart"]
+    systemd.make(*wanted("b", version="2"))
+    assert verbs(systemd) == ["reload-or-restart"]
+    assert systemd.make(*wanted("b", version="2")).changed == 0
 
 
 def test_a_restart_that_a_kill_prevented_is_made_up_for(systemd: LocalHost) -> None:

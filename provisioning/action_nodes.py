@@ -1,0 +1,117 @@
+"""What recipes ask for about a node's object: drain, uncordon, delete (steps/actions.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from clusters.kube import KubeError, connect
+from clusters.kube.connection import Connection
+from clusters.kube.drain import drain
+from clusters.kube.drain_events import Outcome
+from clusters.kube.errors import NotFound
+from clusters.kube.nodes_api import delete_node, node_path, uncordon
+from provisioning.actions import ActionContext, action
+from provisioning.run import Canceled, Failure
+
+DRAIN_SECONDS = 900
+# Who cordoned a node: one that a person had cordoned before stays so afterwards.
+CORDONED_BY = "flotilla.dev/cordoned-by"
+
+
+def api(ctx: ActionContext) -> Connection:
+    """The cluster's API. Raises Failure where the console has no credentials for it."""
+    try:
+        return connect(ctx.cluster)
+    except KubeError as error:
+        raise failure_of(ctx, error) from error
+
+
+def failure_of(ctx: ActionContext, error: KubeError) -> Failure:
+    """A Failure for an error of the cluster's API."""
+    return Failure(
+        found=error.cause,
+        hint=error.mend,
+        expected=_("The cluster's API answers."),
+        host=ctx.host.name if ctx.host else "",
+        code="api",
+    )
+
+
+@action("drain")
+def drain_node(ctx: ActionContext) -> int:
+    """Cordon the node and wait until its pods are gone; the log says what each one waits for.
+
+    A host that could not be reached counts as dead: its pods are deleted once
+    the cluster has noticed, too.
+    """
+    name, dead = ctx.here.name, ctx.here.id not in ctx.runners
+    conn = api(ctx)
+    try:
+        _sign(conn, name, ctx.run.task.pk)
+        result = drain(
+            conn,
+            name,
+            timeout=float(str(ctx.spec.request.get("drain_seconds", DRAIN_SECONDS))),
+            force=bool(ctx.spec.request.get("force")),
+            dead=dead,
+            on_event=lambda event: ctx.log(event.text),
+            stopped=ctx.run.lease.stop.is_set,
+        )
+    except KubeError as error:
+        raise failure_of(ctx, error) from error
+    ctx.log(result.text)
+    if result.outcome is Outcome.CANCELED:
+        ctx.run.check_canceled()
+        raise Canceled
+    if not result.done:
+        raise Failure(
+            host=name,
+            code="drain",
+            expected=_("Every pod that can leave the node has left it."),
+            found=result.text,
+            hint=_("Mend what holds the pods, then retry; the drain goes on where it was."),
+            output=[wait.text for wait in result.remaining],
+        )
+    return len(result.left)
+
+
+@action("uncordon")
+def uncordon_node(ctx: ActionContext) -> int:
+    """Let the node take pods again, unless a person had cordoned it before this task did."""
+    name, conn = ctx.here.name, api(ctx)
+    try:
+        node = conn.get_json(node_path(name))
+        if _annotations(node).get(CORDONED_BY) != str(ctx.run.task.pk):
+            ctx.log(_("It stays cordoned: somebody had cordoned it before."))
+            return 0
+        uncordon(conn, name)
+        conn.merge_patch(node_path(name), {"metadata": {"annotations": {CORDONED_BY: None}}})
+    except KubeError as error:
+        raise failure_of(ctx, error) from error
+    return 1
+
+
+@action("delete-node")
+def forget_node(ctx: ActionContext) -> int:
+    """Delete the node's object; its host's certificates go when the task ends."""
+    try:
+        return int(delete_node(api(ctx), ctx.here.name))
+    except KubeError as error:
+        raise failure_of(ctx, error) from error
+
+
+def _sign(conn: Connection, name: str, task: int) -> None:
+    try:
+        node = conn.get_json(node_path(name))
+    except NotFound:
+        return
+    if not (node.get("spec") or {}).get("unschedulable"):
+        signed = {"metadata": {"annotations": {CORDONED_BY: str(task)}}}
+        conn.merge_patch(node_path(name), signed)
+
+
+def _annotations(node: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = (node.get("metadata") or {}).get("annotations") or {}
+    return found

@@ -1,0 +1,137 @@
+"""What is done with a running cluster: one way for pages and the API, from the wish to the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from clusters.models import Cluster, ClusterStatus
+from console.accounts.models import User
+from console.audit.record import record
+from provisioning import operations
+from provisioning.cluster_plan import plan_view
+from provisioning.cluster_spec import facts_of
+from provisioning.clusters import Preview, refuse_unless_ours
+from provisioning.facts import Facts
+from provisioning.material import ClusterMaterial
+from provisioning.membership import Parties, reserve
+from provisioning.models import Host, Task
+from provisioning.operation_spec import operation_spec
+from provisioning.operations import Refused
+from provisioning.recipes.registry import RECIPES
+from provisioning.releases_layout import ReleaseError
+from provisioning.spec import ClusterSpec
+from provisioning.steps.base import Problem
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An operation as it is asked for: what speaks against it, and its task's parameters.
+
+    title: of the task, with the cluster's name; told: what the audit event says.
+    """
+
+    title: str
+    problems: list[Problem]
+    parameters: dict[str, Any]
+    told: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One operation: its recipe's id, its audit action, and what it makes of what was sent.
+
+    resolve gets the cluster and the request's plain values (rows for hosts and
+    releases); even_unhealthy: also while the cluster does not answer.
+    """
+
+    id: str
+    audit: str
+    resolve: Callable[[Cluster, Mapping[str, Any]], Wanted]
+    even_unhealthy: bool = False
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Add an operation. Raises ValueError for an id that is taken or has no recipe."""
+    if kind.id in KINDS or kind.id not in RECIPES:
+        raise ValueError(f"the operation {kind.id} is taken or has no recipe")
+    KINDS[kind.id] = kind
+
+
+def preview(cluster: Cluster, kind: str, values: Mapping[str, Any]) -> Preview:
+    """Everything that speaks against an operation, and its plan; changes nothing.
+
+    Raises Refused when the cluster is not ours or busy.
+    """
+    refuse_unless_ours(cluster)
+    wanted = KINDS[kind].resolve(cluster, values)
+    problems = [*_state_problems(cluster, KINDS[kind]), *wanted.problems]
+    if problems:
+        return Preview(problems, None)
+    try:
+        spec = operation_spec(cluster, kind, wanted.parameters)
+        facts = _facts(spec)
+        problems = RECIPES[kind].preflight(spec, facts)
+        if problems:
+            return Preview(problems, None)
+        return Preview([], plan_view(RECIPES[kind], spec, facts, dict(ClusterMaterial(cluster))))
+    except ReleaseError as error:
+        return Preview([Problem("release", str(error), error.hint, field="release")], None)
+
+
+def launch(
+    cluster: Cluster,
+    kind: str,
+    values: Mapping[str, Any],
+    user: User | None,
+    http: HttpRequest | None = None,
+) -> Task:
+    """Launch an operation's task, with what it reserves, in one transaction.
+
+    Raises Refused with every problem; then nothing is changed.
+    """
+    with transaction.atomic():
+        cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
+        found = preview(cluster, kind, values)
+        if found.problems:
+            raise Refused(found.problems)
+        wanted = KINDS[kind].resolve(cluster, values)
+        reserve(cluster, Parties.from_json(wanted.parameters))
+        record(KINDS[kind].audit, cluster, request=http, actor=user, after=dict(wanted.told))
+        return operations.launch(
+            kind,
+            title=wanted.title,
+            user=user,
+            parameters={"cluster": cluster.pk, **wanted.parameters},
+            cluster=cluster,
+            request=http,
+        )
+
+
+def _facts(spec: ClusterSpec) -> dict[int, Facts]:
+    rows = Host.objects.filter(pk__in=[host.id for host in spec.touched])
+    return {row.pk: facts for row in rows if (facts := facts_of(row))}
+
+
+def _state_problems(cluster: Cluster, kind: Kind) -> list[Problem]:
+    if cluster.status in (ClusterStatus.PROVISIONING, ClusterStatus.DELETING) or not cluster.seen:
+        what = _("%(cluster)s is not finished: %(status)s.") % {
+            "cluster": cluster.name,
+            "status": cluster.get_status_display(),
+        }
+        return [Problem("not_ready", what, _("Finish its creation or deletion first."))]
+    if cluster.status == ClusterStatus.UNREACHABLE and not kind.even_unhealthy:
+        what = _("%(cluster)s does not answer: %(reason)s") % {
+            "cluster": cluster.name,
+            "reason": cluster.status_reason,
+        }
+        return [Problem("unreachable", what, _("Repair it, or restore a snapshot."))]
+    return []

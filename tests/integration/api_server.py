@@ -1,0 +1,222 @@
+"""A real kube-apiserver with its etcd on 127.0.0.1, without controllers and kubelets.
+
+`with RealApiServer() as server:` takes a few seconds. Pods stay as they are
+written: what a controller or a kubelet would do, a test does itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from clusters.kube import Connection, KubeError, NotFound
+from clusters.kube.credentials import Credentials
+from lab import kubernetes
+from provisioning import pki
+from provisioning.pki import Leaf, Pair
+
+START_SECONDS = 60.0
+
+
+def missing() -> str:
+    """Which program this machine lacks, empty when a server can be started."""
+    try:
+        _programs()
+    except LookupError as error:
+        return str(error)
+    return ""
+
+
+def _programs() -> tuple[Path, Path]:
+    """kube-apiserver and etcd of one of the machine's releases, or of the distribution."""
+    for bundle in kubernetes.cached():
+        apiserver = Path(bundle.folder, "kube-apiserver")
+        etcd = next(
+            (
+                p
+                for p in (Path(bundle.folder, "extras", "etcd"), Path("/usr/bin/etcd"))
+                if p.exists()
+            ),
+            None,
+        )
+        if apiserver.exists() and etcd:
+            return apiserver, etcd
+    installed = shutil.which("kube-apiserver"), shutil.which("etcd")
+    if all(installed):
+        return Path(installed[0]), Path(installed[1])
+    raise LookupError(
+        "no kube-apiserver with an etcd on this machine: `manage.py lab up` builds them"
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class RealApiServer:
+    """connection(): as a cluster's admin; down() and up() stop and start it on the same port."""
+
+    def __init__(self) -> None:
+        self._apiserver, self._etcd = _programs()
+        self.port, etcd, peer = free_port(), free_port(), free_port()
+        self._etcd_url, self._peer_url = f"http://127.0.0.1:{etcd}", f"http://127.0.0.1:{peer}"
+        self.endpoint = f"https://127.0.0.1:{self.port}"
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._opened: list[Connection] = []
+
+    def __enter__(self) -> RealApiServer:
+        self._folder = tempfile.TemporaryDirectory(prefix="apiserver-")
+        self.folder = Path(self._folder.name)
+        try:
+            self._certificates()
+            self._run(
+                "etcd",
+                self._etcd,
+                f"--data-dir={self.folder}/etcd",
+                f"--listen-client-urls={self._etcd_url}",
+                f"--advertise-client-urls={self._etcd_url}",
+                f"--listen-peer-urls={self._peer_url}",
+                f"--initial-advertise-peer-urls={self._peer_url}",
+                f"--initial-cluster=default={self._peer_url}",
+                "--unsafe-no-fsync",  # nothing here outlives the test
+            )
+            self.up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for connection in self._opened:
+            connection.close()
+        while self._running:
+            self._end(self._running[-1])
+        self._folder.cleanup()
+
+    def up(self) -> None:
+        """Start the API server and return when it is ready."""
+        at = self.folder
+        self.process = self._run(
+            "apiserver",
+            self._apiserver,
+            f"--etcd-servers={self._etcd_url}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={self.port}",
+            f"--tls-cert-file={at}/server.crt",
+            f"--tls-private-key-file={at}/server.key",
+            f"--client-ca-file={at}/ca.crt",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={at}/sa.pub",
+            f"--service-account-signing-key-file={at}/sa.key",
+            f"--cert-dir={at}",
+            "--authorization-mode=RBAC",
+            # Its token comes from a controller that does not run here.
+            "--disable-admission-plugins=ServiceAccount",
+            "--storage-media-type=application/json",
+        )
+        ends = time.monotonic() + START_SECONDS
+        connection = self.connection()
+        while True:
+            try:
+                connection.readyz(1.0)
+                connection.get_json("/api/v1/namespaces/default")
+                return
+            except KubeError as error:
+                if self.process.poll() is not None or time.monotonic() > ends:
+                    tail = (self.folder / "apiserver.log").read_text()[-3000:]
+                    raise AssertionError(
+                        f"kube-apiserver does not start: {error}\n{tail}"
+                    ) from None
+                time.sleep(0.1)
+
+    def down(self) -> None:
+        """Kill the API server; etcd keeps running."""
+        self._end(self.process)
+
+    def connection(self, user: str = "flotilla:console", *groups: str) -> Connection:
+        """A connection as this user; without groups as a member of system:masters."""
+        opened = Connection(self.credentials(user, *groups))
+        self._opened.append(opened)
+        return opened
+
+    def credentials(self, user: str = "flotilla:console", *groups: str) -> Credentials:
+        pair = pki.client_certificate(self.ca, user, groups or ("system:masters",), hours=24)
+        return Credentials(self.endpoint, self.ca.certificate, pair.certificate, pair.key)
+
+    def _certificates(self) -> None:
+        self.ca = pki.new_authority("kubernetes")
+        leaf = Leaf("kube-apiserver", addresses=("127.0.0.1", "10.96.0.1"), server=True)
+        self._write("ca", Pair(self.ca.certificate, ""))
+        self._write("server", pki.new_leaf(self.ca, leaf))
+        signer = pki.new_key_pair()
+        (self.folder / "sa.pub").write_text(signer.certificate)
+        (self.folder / "sa.key").write_text(signer.key)
+
+    def _write(self, name: str, pair: Pair) -> None:
+        (self.folder / f"{name}.crt").write_text(pair.certificate)
+        (self.folder / f"{name}.key").write_text(pair.key)
+
+    def _run(self, name: str, program: Path, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [str(program), *arguments],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+                env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
+            )
+        self._running.append(process)
+        return process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
+        with contextlib.suppress(ValueError):
+            self._running.remove(process)
+
+
+class Kubelet:
+    """Ends the pods of a node as a kubelet does: `with Kubelet(conn, "n1", takes=0.5):`."""
+
+    def __init__(self, conn: Connection, node: str, takes: float = 0.3) -> None:
+        self._conn, self._node, self._takes = conn, node, takes
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Kubelet:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        seen: dict[str, float] = {}
+        while not self._stop.wait(0.1):
+            with contextlib.suppress(KubeError):
+                self._round(seen)
+
+    def _round(self, seen: dict[str, float]) -> None:
+        query = {"fieldSelector": f"spec.nodeName={self._node}"}
+        for pod in self._conn.listing("/api/v1/pods", query).items:
+            metadata = pod["metadata"]
+            if not metadata.get("deletionTimestamp"):
+                continue
+            since = seen.setdefault(metadata["uid"], time.monotonic())
+            if time.monotonic() - since >= self._takes:
+                path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+                with contextlib.suppress(NotFound):
+                    self._conn.delete(path, {"gracePeriodSeconds": 0})
