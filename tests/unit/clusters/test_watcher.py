@@ -132,6 +132,8 @@ def test_a_cluster_that_is_away_says_why_and_keeps_its_figures(server):
     cluster = cluster_of(server)
     with watching():
         until(lambda: names(cluster) == ["a"])
+        # The list may be there before the first pulse was.
+        until(lambda: Cluster.objects.filter(pk=cluster.pk).exclude(seen=None).exists())
         server.down()
         until(lambda: status(cluster) == ClusterStatus.UNREACHABLE)
         cluster.refresh_from_db()
