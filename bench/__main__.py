@@ -24,6 +24,7 @@ MEASUREMENTS = {
     "open-log": "bench.open_log",
     "memory": "bench.memory",
     "create": "bench.create",
+    "failover": "bench.failover",
     "create-standard": "bench.create_standard",
     "distribute": "bench.distribute",
 }
@@ -34,6 +35,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(MEASUREMENTS))
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
+    parser.add_argument(
+        "--minutes", type=float, default=10, help="how long failover watches a busy machine (10)"
+    )
     parser.add_argument("--json", type=Path, help="write everything to this file too")
     parser.add_argument("--check", action="store_true", help="exit 1 when an aim is missed")
     options = parser.parse_args()
@@ -47,7 +51,7 @@ def main() -> int:
             if options.names and name not in options.names:
                 continue
             print(f"… {name}", file=sys.stderr, flush=True)
-            results.append(_measure(name, console, options.rounds))
+            results.append(_measure(name, console, options))
     print("\n".join(table(facts, results)))
     if options.json:
         found = {"machine": facts, "results": [result.as_json() for result in results]}
@@ -55,10 +59,11 @@ def main() -> int:
     return 1 if options.check and any(result.met is not True for result in results) else 0
 
 
-def _measure(name: str, console: Console, rounds: int) -> Result:
+def _measure(name: str, console: Console, options: argparse.Namespace) -> Result:
     module = importlib.import_module(MEASUREMENTS[name])
+    more = {"minutes": options.minutes} if name == "failover" else {}
     try:
-        result: Result = module.measure(console, rounds)
+        result: Result = module.measure(console, options.rounds, **more)
     except Exception as error:  # the other measurements go on
         traceback.print_exc()
         result = Result(

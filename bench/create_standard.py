@@ -38,6 +38,7 @@ AIM = (
 )
 PLANES, WORKERS = 3, 1
 ENTRY_PORT = 8443
+PATIENCE = 900  # seconds; the script waits for what it polls for without an end of its own
 SIDES = ("flotilla", "script", "lightweight")
 ENTRY = ("haproxy", "keepalived")
 MASTERS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -113,7 +114,12 @@ def _side(
         wall = _by_hand(lab, known, bundle)
     else:
         cluster, wall, steps = by_flotilla(
-            lab, lab.hosts[:PLANES], lab.hosts[PLANES:], profile="standard", vip=_vip(lab)
+            lab,
+            lab.hosts[:PLANES],
+            lab.hosts[PLANES:],
+            profile="standard",
+            vip=_vip(lab),
+            schedule_on_control_plane=False,  # as the API has it for this type
         )
     _right(lab, known)
     inside[side] = _inside(lab, known)
@@ -137,7 +143,7 @@ def _by_hand(lab: Lab, known: Path, bundle: Bundle) -> float:
 
     named = [f"{host.name}:{host.address}" for host in lab.hosts]
     return timed(
-        ["bash", str(HERE / "create_standard.sh")],
+        ["timeout", str(PATIENCE), "bash", str(HERE / "create_standard.sh")],
         KEY=str(lab.key_path),
         KNOWN_HOSTS=str(known),
         BUNDLE=str(bundle.folder),

@@ -24,12 +24,12 @@ def why_not() -> str:
 
 
 @contextmanager
-def fresh_lab(hosts: int = 4) -> Iterator[Lab]:
+def fresh_lab(hosts: int = 4, name: str = NAME, subnet: str = SUBNET) -> Iterator[Lab]:
     """A lab of new hosts that is gone afterwards, whatever happened."""
-    Lab(NAME, SUBNET, hosts).down()
-    lab = Lab(NAME, SUBNET, hosts)
-    lab.up()
+    Lab(name, subnet, hosts).down()
+    lab = Lab(name, subnet, hosts)
     try:
+        lab.up()
         yield lab
     finally:
         lab.down()

@@ -7,7 +7,8 @@ from typing import Any
 
 from provisioning.models import Host, Task
 from provisioning.operations import Operation, operation, register
-from provisioning.recipe_run import RecipeRun, planned_steps
+from provisioning.recipe_rows import planned_steps
+from provisioning.recipe_run import RecipeRun
 from provisioning.run import TaskRun
 from provisioning.spec import ClusterSpec, HostSpec, ReleaseSpec
 from provisioning.steps.base import Context, Phase, Placed, Recipe, Step

@@ -64,7 +64,9 @@ class ControlPlaneSerializer(serializers.ModelSerializer[ControlPlaneHealth]):
         help_text="the last look is recent enough to be called live", read_only=True
     )
     problems = serializers.SerializerMethodField()
-    data = serializers.JSONField(help_text="every layer of every member, with its state and since")
+    data = serializers.JSONField(  # type: ignore[assignment]
+        help_text="every layer of every member, with its state and since"
+    )
 
     class Meta:
         model = ControlPlaneHealth
@@ -74,7 +76,7 @@ class ControlPlaneSerializer(serializers.ModelSerializer[ControlPlaneHealth]):
     @extend_schema_field(ControlPlaneProblemSerializer(many=True))
     def get_problems(self, row: ControlPlaneHealth) -> list[dict[str, Any]]:
         """The problems, the worst first."""
-        return ControlPlaneProblemSerializer(worded(row.problems), many=True).data
+        return list(ControlPlaneProblemSerializer(worded(row.problems), many=True).data)
 
 
 class ClusterReadViewSet(

@@ -15,6 +15,7 @@ from clusters.models import Cluster, ClusterStatus, ControlPlaneHealth
 
 # Whose problems are worth a notice on every tab: one that is away says itself why.
 ANSWERING = (ClusterStatus.ACTIVE, ClusterStatus.DEGRADED)
+STRANGERS = ("stranger", "vip_stranger")
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,9 @@ def page_of(row: ControlPlaneHealth) -> ControlPlanePage:
     data, cluster = row.data, row.cluster
     coming = cluster.status == ClusterStatus.PROVISIONING
     vip, members = data.get("vip"), data.get("members", [])
-    holder = vip["holder"] if vip else {"name": "", "since": None}
-    problems = [p for p in worded(row.problems) if not coming or p["level"] == "info"]
+    holder: dict[str, Any] = vip["holder"] if vip else {"name": "", "since": None}
+    # What is not there yet is no problem of a cluster that is being made.
+    problems = [p for p in worded(row.problems) if not coming or p["code"] in STRANGERS]
     up = any(member["api"]["state"] == "up" for member in members)
     return ControlPlanePage(
         vip=_box(cluster.vip or "", vip["api"], coming, api=True) if vip else None,
@@ -119,7 +121,7 @@ def page_of(row: ControlPlaneHealth) -> ControlPlanePage:
         servers=_servers(members),
         matrix=_matrix(members),
         leases=tuple({**lease, "since": _time(lease["since"])} for lease in data.get("leases", [])),
-        quorum=_quorum(data.get("etcd") or {}),
+        quorum="" if coming else _quorum(data.get("etcd") or {}),
         problems=tuple(problems),
         through_member=bool(vip) and vip["api"]["state"] != "up" and up and not coming,
         coming=coming,
@@ -178,8 +180,7 @@ def _etcd(layer: Mapping[str, Any], coming: bool) -> Box:
 
 def _shown_size(size: int) -> int:
     """Two digits are enough, and a page that stands still can be read."""
-    step = 10 ** max(0, len(str(size)) - 2)
-    return round(size / step) * step
+    return round(size, min(0, 2 - len(str(size))))
 
 
 def _fault(layer: Mapping[str, Any]) -> str:

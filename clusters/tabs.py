@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ class Tab:
     """One tab: its place in the address, label, needed permission, template and context.
 
     count: how many rows the tab holds, for its label; None for no number.
+    shown: for which clusters there is such a tab.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Tab:
     context: ContextOf
     order: int = 50
     count: Callable[[Cluster], int] | None = None
+    shown: Callable[[Cluster], bool] = lambda _cluster: True
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,25 @@ class Action:
     shown: Callable[[Cluster], bool]
     tone: str = ""
     order: int = 50
+
+
+@dataclass(frozen=True)
+class NodeAction:
+    """A link beside a node. links() answers the address for each node's name that has one."""
+
+    label: Any
+    permission: str
+    icon: str
+    links: Callable[[Cluster], Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class NodeLink:
+    """A node action as the page shows it."""
+
+    label: Any
+    icon: str
+    href: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +80,7 @@ class Registry:
     tabs: list[Tab] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    node_actions: list[NodeAction] = field(default_factory=list)
 
     def add_tab(self, tab: Tab) -> None:
         """Add a tab. Raises ValueError for an id that is taken or an unknown permission."""
@@ -79,13 +101,27 @@ class Registry:
         _known(notice.permission)
         self.notices.append(notice)
 
-    def tabs_for(self, user: Any) -> list[Tab]:
-        """The tabs that the user may see."""
-        return [tab for tab in self.tabs if allowed(user, tab.permission)]
+    def add_node_action(self, action: NodeAction) -> None:
+        """Add a link of nodes. Raises ValueError for an unknown permission."""
+        _known(action.permission)
+        self.node_actions.append(action)
+
+    def tabs_for(self, user: Any, cluster: Cluster) -> list[Tab]:
+        """The tabs of this cluster that the user may see."""
+        return [t for t in self.tabs if allowed(user, t.permission) and t.shown(cluster)]
 
     def actions_for(self, user: Any, cluster: Cluster) -> list[Action]:
         """The buttons that the user may press on this cluster as it is now."""
         return [a for a in self.actions if allowed(user, a.permission) and a.shown(cluster)]
+
+    def node_links_for(self, user: Any, cluster: Cluster) -> dict[str, list[NodeLink]]:
+        """By node name: the links that the user may follow."""
+        found: dict[str, list[NodeLink]] = {}
+        for action in self.node_actions:
+            if allowed(user, action.permission):
+                for name, href in action.links(cluster).items():
+                    found.setdefault(name, []).append(NodeLink(action.label, action.icon, href))
+        return found
 
     def notices_for(self, request: HttpRequest, cluster: Cluster) -> list[dict[str, Any]]:
         """{"template", and the notice's own context} of each notice that has something to say."""

@@ -41,7 +41,7 @@ def cluster_list(request: HttpRequest) -> HttpResponse:
 def cluster_detail(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
     """One cluster: status, actions, what to do now, and the chosen tab."""
     cluster = get_object_or_404(Cluster, pk=pk)
-    tabs = registry.tabs_for(request.user)
+    tabs = registry.tabs_for(request.user, cluster)
     chosen = next((t for t in tabs if t.id == tab), None)
     if chosen is None:
         raise Http404
@@ -51,6 +51,7 @@ def cluster_detail(request: HttpRequest, pk: int, tab: str = "overview") -> Http
         "tab": chosen,
         "actions": registry.actions_for(request.user, cluster),
         "notices": registry.notices_for(request, cluster),
+        "node_links": registry.node_links_for(request.user, cluster),
         "moving": cluster.status in MOVING,
         "stale": cluster.status == ClusterStatus.UNREACHABLE,
         **chosen.context(request, cluster),

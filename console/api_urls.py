@@ -10,6 +10,7 @@ import provisioning.api_clusters
 import provisioning.api_credentials
 import provisioning.api_hosts
 import provisioning.api_releases
+import provisioning.api_snapshots
 import provisioning.api_tasks
 from console.ui.schema import SchemaView, UnknownRoute
 
@@ -21,6 +22,7 @@ for module in (
     provisioning.api_credentials,
     provisioning.api_hosts,
     provisioning.api_releases,
+    provisioning.api_snapshots,
     provisioning.api_tasks,
 ):
     module.register(router)

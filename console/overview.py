@@ -17,7 +17,10 @@ from django.utils.translation import ngettext
 
 from clusters.models import Cluster, ClusterStatus
 from console.accounts.permissions import SIGNED_IN, allowed, requires
-from provisioning.models import Host, HostState, Release, ReleaseState, Task, TaskStatus
+from provisioning.attention import waiting_count, waiting_hosts
+from provisioning.certificates import warnings
+from provisioning.filters_hosts import FREE
+from provisioning.models import Host, Release, ReleaseState, Task, TaskStatus
 from provisioning.views_tasks import with_progress
 
 LIVE = (TaskStatus.QUEUED, TaskStatus.RUNNING)
@@ -53,7 +56,11 @@ def overview(request: HttpRequest) -> HttpResponse:
         "cluster_count": clusters.count(),
         "statuses": _statuses(),
         "hosts": hosts,
+        "waiting": waiting_hosts() if hosts["attention"] else [],
         "live": bool(running),
+        "ending": [
+            {"cluster": cluster, "warning": warning} for cluster, warning in warnings(clusters)
+        ],
     }
     part = request.headers.get("HX-Request") == "true"
     return render(request, "overview/_live.html" if part else "overview/overview.html", context)
@@ -61,17 +68,12 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def _hosts() -> dict[str, int]:
     """Numbers of hosts: all, free and ready, in a cluster, needing a person."""
-    rows = Host.objects.values_list("state", "cluster")
-    counts = {"all": 0, "free": 0, "used": 0, "attention": 0}
-    for state, cluster in rows:
-        counts["all"] += 1
-        if state not in (HostState.READY, HostState.NEW):
-            counts["attention"] += 1
-        if cluster:
-            counts["used"] += 1
-        elif state == HostState.READY:
-            counts["free"] += 1
-    return counts
+    return {
+        "all": Host.objects.count(),
+        "free": Host.objects.filter(FREE).count(),
+        "used": Host.objects.exclude(cluster=None).count(),
+        "attention": waiting_count(),
+    }
 
 
 def _statuses() -> list[dict[str, Any]]:

@@ -11,5 +11,6 @@ class LabConfig(AppConfig):
     verbose_name = "Lab"
 
     def ready(self) -> None:
-        """Register the lab's operations: every worker and page may have to name them."""
-        from lab import operations  # noqa: F401 - importing registers
+        """Register the lab's operations and its power switch: every worker and page may have to
+        name them."""
+        from lab import operations, power  # noqa: F401 - importing registers

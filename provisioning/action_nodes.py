@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,13 +10,15 @@ from django.utils.translation import gettext as _
 from clusters.kube import KubeError, connect
 from clusters.kube.connection import Connection
 from clusters.kube.drain import drain
-from clusters.kube.drain_events import Outcome
+from clusters.kube.drain_events import DrainEvent, Kind, Outcome
 from clusters.kube.errors import NotFound
 from clusters.kube.nodes_api import delete_node, node_path, uncordon
 from provisioning.actions import ActionContext, action
+from provisioning.models import Task, TaskStatus
 from provisioning.run import Canceled, Failure
 
 DRAIN_SECONDS = 900
+MOST_WAITS = 20  # how many pods that are waited for are named on the task's page
 # Who cordoned a node: one that a person had cordoned before stays so afterwards.
 CORDONED_BY = "flotilla.dev/cordoned-by"
 
@@ -47,7 +50,7 @@ def drain_node(ctx: ActionContext) -> int:
     the cluster has noticed, too.
     """
     name, dead = ctx.here.name, ctx.here.id not in ctx.runners
-    conn = api(ctx)
+    conn, waits = api(ctx), Waits(ctx)
     try:
         _sign(conn, name, ctx.run.task.pk)
         result = drain(
@@ -56,8 +59,8 @@ def drain_node(ctx: ActionContext) -> int:
             timeout=float(str(ctx.spec.request.get("drain_seconds", DRAIN_SECONDS))),
             force=bool(ctx.spec.request.get("force")),
             dead=dead,
-            on_event=lambda event: ctx.log(event.text),
-            stopped=ctx.run.lease.stop.is_set,
+            on_event=waits.on_event,
+            stopped=waits.stopped,
         )
     except KubeError as error:
         raise failure_of(ctx, error) from error
@@ -102,14 +105,58 @@ def forget_node(ctx: ActionContext) -> int:
         raise failure_of(ctx, error) from error
 
 
+class Waits:
+    """Logs a drain's events, and keeps on its row what it waits for at the moment.
+
+    The lines change at most once a second, however many pods come and go.
+    """
+
+    def __init__(self, ctx: ActionContext) -> None:
+        self.ctx = ctx
+        self._lines: dict[str, str] = {}
+        self._shown, self._next = "", 0.0
+
+    def on_event(self, event: DrainEvent) -> None:
+        """One event of the drain, in its order."""
+        self.ctx.log(event.text)
+        pod = f"{event.namespace}/{event.pod}"
+        if event.kind is Kind.GONE:
+            self._lines.pop(pod, None)
+        elif event.kind in (Kind.WAITING, Kind.NODE_READY, Kind.SERVER_AWAY):
+            self._lines[pod] = event.text
+
+    def stopped(self) -> bool:
+        """Whether the drain is to end; asked several times a second, which shows what is new."""
+        self._show()
+        return self.ctx.run.lease.stop.is_set()
+
+    def _show(self) -> None:
+        lines = list(self._lines.values())
+        more = len(lines) - MOST_WAITS
+        text = "\n".join(lines[:MOST_WAITS])
+        if more > 0:
+            text += "\n" + _("and %(count)d more") % {"count": more}
+        if text != self._shown and time.monotonic() >= self._next:
+            self.ctx.run.journal.note(self.ctx.row, text)
+            self._shown, self._next = text, time.monotonic() + 1.0
+
+
 def _sign(conn: Connection, name: str, task: int) -> None:
     try:
         node = conn.get_json(node_path(name))
     except NotFound:
         return
-    if not (node.get("spec") or {}).get("unschedulable"):
+    cordoned = bool((node.get("spec") or {}).get("unschedulable"))
+    # What an earlier task of ours cordoned and did not come to the end with, this one takes over.
+    if not cordoned or _unfinished(_annotations(node).get(CORDONED_BY, "")):
         signed = {"metadata": {"annotations": {CORDONED_BY: str(task)}}}
         conn.merge_patch(node_path(name), signed)
+
+
+def _unfinished(number: str) -> bool:
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        return False
+    return Task.objects.filter(pk=int(number)).exclude(status=TaskStatus.SUCCEEDED).exists()
 
 
 def _annotations(node: dict[str, Any]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from clusters.models import Profile
 from console.accounts.confirm import Confirmed
 from console.accounts.permissions import Declared
 from provisioning import clusters, kubeconfig
+from provisioning.api_drills import DrillActions
 from provisioning.api_operations import MembershipActions
 from provisioning.api_requests import (
     LAUNCHED,
@@ -30,6 +31,7 @@ from provisioning.api_requests import (
     user_of,
 )
 from provisioning.api_tasks import Conflict
+from provisioning.api_upgrade import UpgradeActions
 from provisioning.cluster_networks import POD_CIDR, SERVICE_CIDR
 from provisioning.cluster_request import MANIFEST_LIMIT, MOST_HOSTS, ROUTED, ClusterRequest
 from provisioning.models import Host
@@ -98,12 +100,14 @@ class KubeconfigRenderer(BaseRenderer):
         return (data if isinstance(data, str) else json.dumps(data, default=str)).encode()
 
 
-class ClusterViewSet(MembershipActions, ClusterReadViewSet):
+class ClusterViewSet(MembershipActions, UpgradeActions, DrillActions, ClusterReadViewSet):
     """Clusters and what is done with them."""
 
     permissions = {
         **ClusterReadViewSet.permissions,
         **MembershipActions.operation_permissions,
+        **UpgradeActions.upgrade_permissions,
+        **DrillActions.drill_permissions,
         "create": "clusters.change",
         "destroy": "clusters.change",
         "repair": "clusters.change",

@@ -21,7 +21,19 @@ from provisioning.api_tasks import Conflict, TaskSerializer
 from provisioning.filters_hosts import HostFilter
 from provisioning.forms_hosts import HostForm, HostsForm, initial_of
 from provisioning.host_actions import HostRefusedError
-from provisioning.models import Host
+from provisioning.models import Cleanup, Host
+
+
+class CleanupSerializer(serializers.ModelSerializer[Cleanup]):
+    """What a cluster left on a host that was away."""
+
+    cluster = serializers.CharField(source="cluster_name")
+    since = serializers.DateTimeField(source="created")
+
+    class Meta:
+        model = Cleanup
+        fields = ("cluster", "cluster_number", "reason", "since")
+        read_only_fields = fields
 
 
 class HostSerializer(serializers.ModelSerializer[Host]):
@@ -33,6 +45,7 @@ class HostSerializer(serializers.ModelSerializer[Host]):
         help_text="of a key that the host shows and nobody trusts yet"
     )
     has_sudo_password = serializers.SerializerMethodField()
+    cleanups = CleanupSerializer(many=True, read_only=True)
 
     class Meta:
         model = Host
@@ -55,6 +68,8 @@ class HostSerializer(serializers.ModelSerializer[Host]):
             "cluster",
             "cluster_name",
             "cluster_role",
+            "missed",
+            "cleanups",
             "is_lab",
             "created",
         )
@@ -140,8 +155,12 @@ class HostViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         "destroy": "hosts.change",
         "trust": "hosts.change",
         "check": "hosts.change",
+        "clean_up": "hosts.change",
+        "forget_clean_up": "hosts.change",
     }
-    queryset = Host.objects.select_related("cluster", "credential", "jump")
+    queryset = Host.objects.select_related("cluster", "credential", "jump").prefetch_related(
+        "cleanups"
+    )
     serializer_class = HostSerializer
     filterset_class = HostFilter
     lookup_value_regex = "[0-9]+"
@@ -221,6 +240,26 @@ class HostViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         """Check a host: reachable, fingerprint, facts."""
         task = host_actions.check([self.get_object()], _user(request), request._request)
         return Response(TaskSerializer(task).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses={202: TaskSerializer})
+    @action(detail=True, methods=["post"], url_path="clean-up", filter_backends=[])
+    def clean_up(self, request: Request, pk: str | None = None) -> Response:
+        """Take off what a cluster left while the host was away. 409 when there is nothing."""
+        try:
+            task = host_actions.clean_up(self.get_object(), _user(request), request._request)
+        except HostRefusedError as error:
+            raise Conflict(str(error)) from error
+        return Response(TaskSerializer(task).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses={204: None})
+    @clean_up.mapping.delete
+    def forget_clean_up(self, request: Request, pk: str | None = None) -> Response:
+        """Drop the records for the clean-up: the machine was installed anew, or is gone."""
+        try:
+            host_actions.forget_clean_up(self.get_object(), _user(request), request._request)
+        except HostRefusedError as error:
+            raise Conflict(str(error)) from error
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _add(self, made: list[Host], request: Request) -> Any:
         try:

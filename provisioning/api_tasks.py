@@ -29,7 +29,7 @@ class TaskStepSerializer(serializers.ModelSerializer[TaskStep]):
         model = TaskStep
         fields = (
             "position", "phase", "step", "title", "host", "status", "expected_seconds",
-            "started", "ended", "attempt", "changes", "failure",
+            "started", "ended", "attempt", "changes", "failure", "note",
         )  # fmt: skip
 
 

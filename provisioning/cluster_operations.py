@@ -27,19 +27,22 @@ from provisioning.recipes.registry import RECIPES
 from provisioning.releases_layout import ReleaseError
 from provisioning.spec import ClusterSpec
 from provisioning.steps.base import Problem
+from provisioning.upgrading import EVEN_UPGRADING, upgrade_problem
 
 
 @dataclass(frozen=True)
 class Wanted:
     """An operation as it is asked for: what speaks against it, and its task's parameters.
 
-    title: of the task, with the cluster's name; told: what the audit event says.
+    title: of the task, with the cluster's name; told: what the audit event says;
+    queue: which workers may take it ("": those of the operation).
     """
 
     title: str
     problems: list[Problem]
     parameters: dict[str, Any]
     told: Mapping[str, Any]
+    queue: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,15 @@ class Kind:
     """One operation: its recipe's id, its audit action, and what it makes of what was sent.
 
     resolve gets the cluster and the request's plain values (rows for hosts and
-    releases); even_unhealthy: also while the cluster does not answer.
+    releases); even_unhealthy: also while the cluster does not answer; begun: what
+    the cluster's row (locked) keeps from the launch on.
     """
 
     id: str
     audit: str
     resolve: Callable[[Cluster, Mapping[str, Any]], Wanted]
     even_unhealthy: bool = False
+    begun: Callable[[Cluster, Wanted], None] = lambda _cluster, _wanted: None
 
 
 KINDS: dict[str, Kind] = {}
@@ -105,6 +110,7 @@ def launch(
             raise Refused(found.problems)
         wanted = KINDS[kind].resolve(cluster, values)
         reserve(cluster, Parties.from_json(wanted.parameters))
+        KINDS[kind].begun(cluster, wanted)
         record(KINDS[kind].audit, cluster, request=http, actor=user, after=dict(wanted.told))
         return operations.launch(
             kind,
@@ -113,6 +119,7 @@ def launch(
             parameters={"cluster": cluster.pk, **wanted.parameters},
             cluster=cluster,
             request=http,
+            queue=wanted.queue,
         )
 
 
@@ -122,6 +129,8 @@ def _facts(spec: ClusterSpec) -> dict[int, Facts]:
 
 
 def _state_problems(cluster: Cluster, kind: Kind) -> list[Problem]:
+    if kind.id not in EVEN_UPGRADING and (problem := upgrade_problem(cluster)) is not None:
+        return [problem]
     if cluster.status in (ClusterStatus.PROVISIONING, ClusterStatus.DELETING) or not cluster.seen:
         what = _("%(cluster)s is not finished: %(status)s.") % {
             "cluster": cluster.name,

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
-from clusters.models import Cluster, ClusterSecret, ClusterStatus, Origin
+from clusters.models import Cluster, ClusterStatus, Origin, Profile
 from clusters.tabs import Action, Notice, Tab, registry
-from provisioning import pki
 from provisioning.clusters import running_task
 from provisioning.kubeconfig import has_authority
 from provisioning.models import Host, Task, TaskStatus
+from provisioning.models_hosts import ClusterRole
 
 SHOWN_TASKS = 50
-SOON = timedelta(days=30)
-
-
-@dataclass(frozen=True)
-class CertificateRow:
-    """A certificate: what it is for, where it is used, whose it is, and until when."""
-
-    title: str
-    place: str
-    subject: str
-    ends: Any
-    status: str
-
-
-def certificates_context(_request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
-    """The certificates tab: certificates alone, no key is read."""
-    return {"certificates": list(_certificates(cluster))}
 
 
 def tasks_context(_request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
@@ -60,25 +40,35 @@ def what_now(request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:
     return {"running": running, "failed_task": None if running else last}
 
 
-def _certificates(cluster: Cluster) -> Iterator[CertificateRow]:
-    rows = ClusterSecret.objects.filter(cluster=cluster, name__endswith=".crt")
-    names = dict(Host.objects.filter(cluster=cluster).values_list("id", "name"))
-    now = timezone.now()
-    for expiry in pki.expiries({row.name: row.value for row in rows}):
-        status = "expired" if expiry.ends <= now else "ok"
-        if status == "ok" and expiry.ends - now < SOON:
-            status = "warning"
-        title, place = _title_and_place(expiry.name, names)
-        yield CertificateRow(title, place, expiry.subject, expiry.ends, status)
+def missed(_request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:
+    """The members that were away while something was done to the cluster."""
+    hosts = list(Host.objects.filter(cluster=cluster).exclude(missed="").order_by("name"))
+    return {"missed": hosts, "may_repair": _idle(cluster)} if hosts else None
 
 
-def _title_and_place(name: str, hosts: dict[int, str]) -> tuple[str, str]:
-    parts = name.removesuffix(".crt").split("/")
-    if parts[0] == "hosts" and len(parts) == 3 and parts[1].isdigit():
-        return parts[2], hosts.get(int(parts[1]), _("host %(id)s") % {"id": parts[1]})
-    if parts[0] == "ca":
-        return _("Authority %(name)s") % {"name": parts[-1]}, _("Console and control plane")
-    return "/".join(parts), _("Console")
+def remove_links(cluster: Cluster) -> Mapping[str, str]:
+    """The page that removes each node; the only control plane of a lightweight one has none."""
+    return _links(cluster, "provisioning:cluster-remove-node")
+
+
+def replace_links(cluster: Cluster) -> Mapping[str, str]:
+    """The page that replaces each node; the only control plane of a lightweight one has none."""
+    return _links(cluster, "provisioning:cluster-replace-node")
+
+
+def _links(cluster: Cluster, view: str) -> dict[str, str]:
+    if not _may_change(cluster):
+        return {}
+    hosts = Host.objects.filter(cluster=cluster)
+    if cluster.profile == Profile.LIGHTWEIGHT:
+        hosts = hosts.exclude(cluster_role=ClusterRole.CONTROL_PLANE)
+    page = reverse(view, args=[cluster.pk])
+    return {host.name: f"{page}?host={host.pk}" for host in hosts}
+
+
+def _may_change(cluster: Cluster) -> bool:
+    """Idle, and its creation came to its end: hosts may come and go."""
+    return _idle(cluster) and cluster.seen is not None and cluster.status != ClusterStatus.DELETING
 
 
 def _idle(cluster: Cluster) -> bool:
@@ -88,12 +78,6 @@ def _idle(cluster: Cluster) -> bool:
 
 def register() -> None:
     """Add the tabs, buttons and notices to the cluster's page."""
-    registry.add_tab(
-        Tab(
-            "certificates", gettext_lazy("Certificates"), "clusters.view",
-            "clusters/tab_certificates.html", certificates_context, order=20,
-        )
-    )  # fmt: skip
     registry.add_tab(
         Tab(
             "tasks", gettext_lazy("Tasks"), "tasks.view", "clusters/tab_tasks.html", tasks_context,

@@ -94,6 +94,15 @@ def host_problem(host: Host) -> Problem | None:
             host.pk,
             "hosts",
         )
+    if remains := [row.cluster_name for row in host.cleanups.all()]:
+        return Problem(
+            "host_remains",
+            _("%(host)s still has what is left of %(clusters)s: it was away when it left.")
+            % {"host": host.name, "clusters": ", ".join(remains)},
+            _("Clean it up first, on its page."),
+            host.pk,
+            "hosts",
+        )
     if facts_of(host) is None:
         return Problem(
             "host_unchecked",
@@ -271,7 +280,9 @@ def _placement_problems(request: ClusterRequest) -> list[Problem]:
                 "hosts",
             )
         )
-    if not request.workers and not request.schedule_on_control_plane and request.control_plane:
+    # Of a standard cluster without workers it was said above.
+    idle = not request.workers and not request.schedule_on_control_plane
+    if idle and request.control_plane and request.profile != Profile.STANDARD:
         problems.append(
             Problem(
                 "nowhere_to_run",

@@ -122,7 +122,8 @@ def facts_of(host: Host) -> Facts | None:
 
 def recipe_options(options: Mapping[str, Any]) -> dict[str, object]:
     """The cluster's options without what only the console uses."""
-    return {key: value for key, value in options.items() if key not in ("arch", "places")}
+    own = ("arch", "places", "upgrading")
+    return {key: value for key, value in options.items() if key not in own}
 
 
 def _release(cluster: Cluster, arch: str) -> ReleaseSpec:

@@ -35,6 +35,7 @@ from provisioning.releases import release_spec
 from provisioning.releases_layout import ReleaseError
 from provisioning.spec import ClusterSpec, ReleaseSpec
 from provisioning.steps.base import Problem
+from provisioning.upgrading import upgrade_problem
 
 CREATE = {"lightweight": "create_lightweight", "standard": "create_standard"}
 ROUTER_IDS = range(1, 256)  # RFC 5798, 5.2.3
@@ -156,6 +157,8 @@ def repair_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None
         refuse_unless_ours(cluster)
         if cluster.status == ClusterStatus.DELETING:
             raise Refused([_problem_deleting(cluster)])
+        if (problem := upgrade_problem(cluster)) is not None:
+            raise Refused([problem])
         before = cluster.status
         if cluster.status == ClusterStatus.FAILED:
             cluster.set_status(ClusterStatus.PROVISIONING)

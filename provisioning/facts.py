@@ -14,12 +14,13 @@ from typing import Any
 
 from provisioning import facts_network, facts_state, facts_system, facts_vip, shell
 from provisioning.facts_network import Address, Listener
-from provisioning.facts_state import PathFact, UnitFact
+from provisioning.facts_state import CertificateFact, PathFact, UnitFact
 from provisioning.facts_system import Disk, FactClass
 
 __all__ = [
     "FACTS_SCRIPT",
     "Address",
+    "CertificateFact",
     "Disk",
     "Facts",
     "FactsError",
@@ -52,6 +53,7 @@ CLASSES: tuple[FactClass, ...] = (
     facts_state.Paths(),
     facts_state.Clusters(),
     facts_state.Traces(),
+    facts_state.KubeletCertificate(),
 )
 _VIP = facts_vip.Vip()
 
@@ -84,7 +86,8 @@ class Facts:
     skew: seconds that its clock is ahead of ours, when parse_facts was told our times.
     container: the kind of container that the host is ("systemd-nspawn"), "" on
     a machine; marks: what our steps noted by key; traces: what is left of a
-    Kubernetes, in words; clusters: the numbers of our clusters that it is in.
+    Kubernetes, in words; clusters: the numbers of our clusters that it is in;
+    kubelet_certificate: what its kubelet signs in with.
 
     Only when the script was asked about a VIP: vip_here, it is on one of the
     host's interfaces; vip_answers, the MAC address that answered for it from
@@ -125,6 +128,7 @@ class Facts:
     marks: Mapping[str, str] = field(default_factory=dict)
     clusters: tuple[int, ...] = ()
     traces: tuple[str, ...] = ()
+    kubelet_certificate: CertificateFact | None = None
     vip_here: bool = False
     vip_answers: str = ""
     vrrp_listened: bool = False
@@ -169,6 +173,8 @@ def _from_raw(raw: dict[str, Any]) -> Facts:
             values[name] = {key: UnitFact(**item) for key, item in value.items()}
         elif name == "paths":
             values[name] = {key: PathFact(**item) for key, item in value.items()}
+        elif name == "kubelet_certificate":
+            values[name] = CertificateFact(**value) if value else None
         elif isinstance(value, list):
             values[name] = tuple(value)
     return Facts(**values)

@@ -7,6 +7,9 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography import x509
 
 from provisioning.facts_system import FactClass, Fields, clean, number
 from provisioning.steps.compile import source
@@ -36,6 +39,46 @@ class UnitFact:
     enabled: bool
     active: bool
     state: str
+
+
+@dataclass(frozen=True)
+class CertificateFact:
+    """A certificate on a host: subject and issuer (RFC 4514), validity in seconds since 1970;
+    sha256 of its PEM text, as `sed` prints it there."""
+
+    subject: str
+    issuer: str
+    starts: float
+    ends: float
+    sha256: str
+
+
+class KubeletCertificate(FactClass):
+    """What the cluster gave the kubelet to sign in with. Its key, in the same file, stays there."""
+
+    name = "kubelet-certificate"
+    # The leaf alone: no other certificate is in the file, and a host that says so is not believed.
+    prints = (
+        "sed -n '/^-----BEGIN CERTIFICATE-----$/,/^-----END CERTIFICATE-----$/p'"
+        " /var/lib/kubelet/pki/kubelet-client-current.pem 2>/dev/null"
+    )
+    snippet = f"{prints} | head -c 16384"
+
+    def parse(self, lines: Sequence[str]) -> Fields:
+        """kubelet_certificate, None where there is none that can be read."""
+        text = "".join(f"{line}\n" for line in lines if line)
+        try:
+            found = x509.load_pem_x509_certificate(text.encode())
+            fact = CertificateFact(
+                clean(found.subject.rfc4514_string())[:300],
+                clean(found.issuer.rfc4514_string())[:300],
+                found.not_valid_before_utc.timestamp(),
+                found.not_valid_after_utc.timestamp(),
+                sha256(text.encode()).hexdigest(),
+            )
+        except ValueError:
+            return {"kubelet_certificate": None}
+        return {"kubelet_certificate": fact}
 
 
 class Paths(FactClass):

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from clusters.models import Cluster
 from provisioning.models import Host, HostState
 
+FREE = Q(state=HostState.READY, cluster=None, cleanups=None)
+
 
 def clusters_with_hosts(_request: Any) -> QuerySet[Cluster]:
     """Only clusters that hosts of this console serve can be chosen."""
@@ -49,5 +51,5 @@ class HostFilter(django_filters.FilterSet):
         )
 
     def by_free(self, queryset: QuerySet[Host], _name: str, value: bool) -> QuerySet[Host]:
-        """Ready and in no cluster. No: no restriction, an empty box says nothing."""
-        return queryset.filter(state=HostState.READY, cluster=None) if value else queryset
+        """Ready, in no cluster, and clean. No: no restriction, an empty box says nothing."""
+        return queryset.filter(FREE) if value else queryset

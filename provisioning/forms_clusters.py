@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,23 +13,15 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from clusters.models import Profile
+from provisioning import versions
 from provisioning.cluster_networks import POD_CIDR, SERVICE_CIDR
-from provisioning.cluster_request import MANIFEST, ROUTED, ClusterRequest
+from provisioning.cluster_request import CONTROL_PLANES, MANIFEST, ROUTED, ClusterRequest
 from provisioning.cluster_spec import facts_of
-from provisioning.clusters import unsuitable
-from provisioning.facts import Facts
+from provisioning.forms_placement import PlacementForm, network_of
 from provisioning.kubeconfig import DEFAULT_HOURS, LEAST_HOURS, MOST_HOURS
-from provisioning.models import Host, Release, ReleaseState
+from provisioning.models import Release, ReleaseState
 from provisioning.models_hosts import ClusterRole
-from provisioning.steps.base import Problem
 
-ROLES = [
-    ("", _("Not used")),
-    (ClusterRole.CONTROL_PLANE.value, _("Control plane")),
-    (ClusterRole.WORKER.value, _("Worker")),
-]
-# What is chosen in the table of hosts has no field of its own.
-PLACEMENT = ("control_plane", "workers", "hosts")
 PLUGINS = [
     (
         ROUTED,
@@ -39,29 +31,29 @@ PLUGINS = [
 ]
 
 
-@dataclass
-class HostRow:
-    """One host of the form's table: its facts, the field of its role, and what is wrong with it."""
+@dataclass(frozen=True)
+class PlannedTopology:
+    """The cluster as it will be: names of hosts by role, and how many control planes lack.
 
-    host: Host
-    facts: Facts | None
-    field: Any
-    problem: Problem | None
-    problems: list[Problem]
+    networks: the IPv4 networks of the chosen control planes, each once.
+    """
+
+    standard: bool
+    vip: str
+    control_plane: tuple[str, ...]
+    workers: tuple[str, ...]
+    networks: tuple[str, ...]
 
     @property
-    def disk_free(self) -> int | None:
-        """Bytes that are free where Kubernetes keeps its data; None when not known."""
-        disk = self.facts.disk("/var/lib/kubelet") if self.facts else None
-        return disk.free if disk else None
+    def missing(self) -> range:
+        """The control planes that are still to be chosen."""
+        have = len(self.control_plane)
+        wanted = next((n for n in CONTROL_PLANES if n >= have), have) if self.standard else 1
+        return range(max(0, wanted - have))
 
 
-class ClusterForm(forms.Form):
-    """Everything that a person chooses. What may not be is decided by provisioning.clusters.
-
-    Fields are lenient on purpose: the checks that the API needs too live in one
-    place, and their problems come back to the fields with show().
-    """
+class ClusterForm(PlacementForm):
+    """Everything that a person chooses. What may not be is decided by provisioning.clusters."""
 
     profile = forms.CharField(label=_("Type"), initial=Profile.LIGHTWEIGHT)
     name = forms.CharField(
@@ -74,6 +66,11 @@ class ClusterForm(forms.Form):
         queryset=Release.objects.none(),
         required=False,
         empty_label=None,
+    )
+    vip = forms.CharField(
+        label=_("Virtual IP"),
+        required=False,
+        help_text=_("A free IPv4 address in the network of the control planes."),
     )
     pod_cidr = forms.CharField(
         label=_("Pod network"),
@@ -88,10 +85,7 @@ class ClusterForm(forms.Form):
         help_text=_("Addresses that exist inside of the cluster alone."),
     )
     network = forms.ChoiceField(
-        label=_("Network plug-in"),
-        choices=PLUGINS,
-        initial=ROUTED,
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        label=_("Network plug-in"), choices=PLUGINS, initial=ROUTED, widget=forms.RadioSelect
     )
     network_manifest = forms.CharField(
         label=_("Manifest of the network plug-in"),
@@ -103,33 +97,19 @@ class ClusterForm(forms.Form):
     schedule_on_control_plane = forms.BooleanField(
         label=_("The control plane runs workloads too"), initial=True, required=False
     )
+    # The type that the box above was shown for: its default is another one for another type.
+    schedule_shown_for = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, hosts: Iterable[Host], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._hosts = list(hosts)
-        self._unsuitable = unsuitable(self._hosts)
+    def __init__(self, data: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(_with_default(data) if data else None, **kwargs)
         releases = self.fields["release"]
         assert isinstance(releases, forms.ModelChoiceField)
         releases.queryset = Release.objects.filter(state=ReleaseState.READY).order_by("-created")
-        for name in ("name", "pod_cidr", "service_cidr"):
+        releases.initial = self._fitting_release()
+        self.fields["schedule_shown_for"].initial = Profile.LIGHTWEIGHT.value
+        for name in ("name", "vip", "pod_cidr", "service_cidr"):
             self.fields[name].widget.attrs.update(autocomplete="off", spellcheck="false")
-        for host in self._hosts:
-            self.fields[_role(host)] = forms.ChoiceField(
-                label=_("Role of %(host)s") % {"host": host.name},
-                choices=ROLES,
-                required=False,
-                disabled=host.pk in self._unsuitable and not self.is_bound,
-            )
-        self.host_problems: dict[int, list[Problem]] = {}
-        self.placement_problems: list[Problem] = []
-        self.other_problems: list[Problem] = []
-
-    @property
-    def has_problems(self) -> bool:
-        """Whether anything speaks against what was sent."""
-        return bool(
-            self.errors or self.host_problems or self.placement_problems or self.other_problems
-        )
+        self.fields["vip"].widget.attrs["inputmode"] = "decimal"
 
     def has_releases(self) -> bool:
         """Whether any release is ready."""
@@ -139,67 +119,83 @@ class ClusterForm(forms.Form):
     def request(self) -> ClusterRequest:
         """What is asked for; call is_valid() first, and this whatever it says."""
         data = self.cleaned_data
-        chosen: dict[str, list[Host]] = {ClusterRole.CONTROL_PLANE: [], ClusterRole.WORKER: []}
-        for host in self._hosts:
-            role = data.get(_role(host))
-            if role in chosen:
-                chosen[role].append(host)
+        standard = data.get("profile") == Profile.STANDARD
         return ClusterRequest(
             name=data.get("name", ""),
             profile=data.get("profile", ""),
             release=data.get("release"),
-            control_plane=tuple(chosen[ClusterRole.CONTROL_PLANE]),
-            workers=tuple(chosen[ClusterRole.WORKER]),
+            control_plane=self.chosen(ClusterRole.CONTROL_PLANE),
+            workers=self.chosen(ClusterRole.WORKER),
             pod_cidr=data.get("pod_cidr", ""),
             service_cidr=data.get("service_cidr", ""),
             network=data.get("network", ""),
             network_manifest=data.get("network_manifest", ""),
             schedule_on_control_plane=bool(data.get("schedule_on_control_plane")),
+            # One that was typed before another type was chosen means nothing.
+            vip=data.get("vip", "") if standard else "",
         )
 
-    def show(self, problems: Iterable[Problem]) -> None:
-        """Put each problem beside its field or its host."""
-        for problem in problems:
-            if problem.host:
-                self.host_problems.setdefault(problem.host, []).append(problem)
-            elif problem.field in PLACEMENT:
-                self.placement_problems.append(problem)
-            elif problem.field in self.fields:
-                self.add_error(problem.field, f"{problem.what} {problem.mend}")
-            else:
-                self.other_problems.append(problem)
+    def topology(self) -> PlannedTopology:
+        """The picture of what is chosen so far."""
+        members = self.chosen(ClusterRole.CONTROL_PLANE)
+        data = getattr(self, "cleaned_data", {}) if self.is_bound else {}
+        return PlannedTopology(
+            standard=str(self["profile"].value()) == Profile.STANDARD,
+            vip=str(data.get("vip", "") or ""),
+            control_plane=tuple(host.name for host in members),
+            workers=tuple(host.name for host in self.chosen(ClusterRole.WORKER)),
+            networks=tuple(dict.fromkeys(filter(None, map(network_of, members)))),
+        )
 
-    def rows(self) -> list[HostRow]:
-        """The hosts' table: those that can be chosen first."""
-        rows = [
-            HostRow(
-                host=host,
-                facts=facts_of(host),
-                field=self[_role(host)],
-                problem=self._unsuitable.get(host.pk),
-                problems=self.host_problems.get(host.pk, []),
-            )
-            for host in self._hosts
-        ]
-        return sorted(rows, key=lambda row: (row.problem is not None, row.host.name))
+    def _fitting_release(self) -> Release | None:
+        """The newest release for the machines that can be chosen; else the newest at all."""
+        free = [host for host in self._hosts if host.pk not in self._unsuitable]
+        archs = {facts.arch for host in free if (facts := facts_of(host))}
+        ready = Release.objects.filter(state=ReleaseState.READY)
+        return max(ready, key=lambda release: _newness(release, archs), default=None)
 
 
-def _role(host: Host) -> str:
-    return f"role-{host.pk}"
+def _newness(release: Release, archs: set[str]) -> tuple[bool, tuple[int, int, int]]:
+    try:
+        version = versions.parse(release.version)
+    except ValueError:
+        version = (0, 0, 0)
+    return release.arch in archs, version
+
+
+def _with_default(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was sent, with the box for workloads set anew when it belonged to another type.
+
+    A page without JavaScript cannot set it when the type is chosen.
+    """
+    shown, profile = data.get("schedule_shown_for", ""), data.get("profile", "")
+    if not shown or shown == profile:
+        return data
+    changed = {key: data[key] for key in data}
+    changed.pop("schedule_on_control_plane", None)
+    changed["schedule_shown_for"] = profile
+    if profile == Profile.LIGHTWEIGHT:
+        changed["schedule_on_control_plane"] = "on"
+    return changed
 
 
 def digest_of(request: ClusterRequest) -> str:
     """Changes with everything that is asked for: a launch must be of the plan that was shown."""
-    what = [
+    return digest(
         request.name,
         request.profile,
+        request.vip,
         request.release.pk if request.release else None,
         [host.pk for host in request.control_plane],
         [host.pk for host in request.workers],
         request.pod_cidr,
         request.service_cidr,
         request.options,
-    ]
+    )
+
+
+def digest(*what: object) -> str:
+    """A short fingerprint of plain values."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
 
 

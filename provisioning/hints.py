@@ -25,6 +25,10 @@ HINTS = {
     "left_behind": gettext_noop(
         "Remove what is named by hand, or restart the host, then retry the deletion."
     ),
+    "member_ill": gettext_noop(
+        "Bring the member back, or replace its host, and retry: an upgrade takes members out of "
+        "service one after another, and must not begin with one missing."
+    ),
     "no_module": gettext_noop(
         "The kernel lacks this module: install the distribution's full kernel, then retry."
     ),
@@ -65,6 +69,14 @@ HINTS = {
     "unit_missing": gettext_noop(
         "The service is not installed: install its package on the host, then retry."
     ),
+    "etcd_unhealthy": gettext_noop(
+        "Look at etcd's journal on the host and at the other members; a member that is ill cannot "
+        "give a snapshot."
+    ),
+    "no_etcdctl": gettext_noop(
+        "Repair the cluster, which installs etcdctl, or install the package etcd-client by hand."
+    ),
+    "snapshot_damaged": gettext_noop("Choose another snapshot, and look at the console's disk."),
     "wrong_type": gettext_noop(
         "Something else lies at this path: move it away on the host, then retry."
     ),

@@ -14,10 +14,12 @@ from django.utils.translation import ngettext
 from console.accounts.models import User
 from console.audit.record import record
 from provisioning.keys import KeyRefusedError, fingerprint
-from provisioning.models import Host, HostState, Task
+from provisioning.models import Host, HostState, Task, TaskStatus
 from provisioning.operations import launch
 
 PASSWORDS = ("sudo_password", "first_password")
+CLEAN_UP = "clean_up_host"
+LIVE = (TaskStatus.QUEUED, TaskStatus.RUNNING)
 
 
 class HostRefusedError(Exception):
@@ -152,10 +154,80 @@ def why_not_removed(host: Host) -> str:
     return ""
 
 
-def remove(host: Host, user: User, request: HttpRequest) -> None:
-    """Forget a host; nothing is changed on the machine. Raises HostRefusedError."""
+def remove(host: Host, user: User, request: HttpRequest, *, forget: bool = False) -> None:
+    """Forget a host; nothing is changed on the machine. Raises HostRefusedError.
+
+    forget: also a clean-up that it still waits for.
+    """
     with transaction.atomic():
-        if why := why_not_removed(Host.objects.select_for_update(of=("self",)).get(pk=host.pk)):
+        host = Host.objects.select_for_update(of=("self",)).get(pk=host.pk)
+        if why := why_not_removed(host):
             raise HostRefusedError(why)
+        if names := remains_of(host):
+            if not forget:
+                raise HostRefusedError(
+                    _("%(host)s still has what is left of %(clusters)s: clean it up or forget it.")
+                    % {"host": host.name, "clusters": ", ".join(names)}
+                )
+            forget_clean_up(host, user, request)
         record("host.removed", host, request=request, actor=user, before=public_fields(host))
         host.delete()
+
+
+def remains_of(host: Host) -> list[str]:
+    """The names of the clusters whose remains wait on the host for their clean-up."""
+    return [row.cluster_name for row in host.cleanups.all()]
+
+
+def cleaning_task(host: Host) -> Task | None:
+    """The clean-up of this host that waits or runs, if there is one."""
+    live = Task.objects.filter(operation=CLEAN_UP, status__in=LIVE)
+    return live.filter(parameters__host=host.pk).order_by("-id").first()
+
+
+def clean_up(host: Host, user: User, request: HttpRequest) -> Task:
+    """Launch the task that takes a cluster's remains off a host. Raises HostRefusedError."""
+    with transaction.atomic():
+        host = Host.objects.select_for_update(of=("self",)).get(pk=host.pk)
+        _refuse_while_cleaning(host)
+        if host.cluster is not None:
+            raise HostRefusedError(
+                _("%(host)s serves the cluster %(cluster)s: it cannot be cleaned up now.")
+                % {"host": host.name, "cluster": host.cluster.name}
+            )
+        # The newest first: it came on top of what was there before.
+        numbers = list(host.cleanups.order_by("-id").values_list("cluster_number", flat=True))
+        if not numbers:
+            raise HostRefusedError(_("There is nothing to clean up on %s.") % host.name)
+        return launch(
+            CLEAN_UP,
+            title=_("Clean up %(name)s") % {"name": host.name},
+            user=user,
+            parameters={"host": host.pk, "cleanups": numbers},
+            request=request,
+        )
+
+
+def forget_clean_up(host: Host, user: User, request: HttpRequest) -> None:
+    """Drop the records of what was on a host before: it was installed anew, or is gone.
+
+    Raises HostRefusedError when there is nothing to forget, or a clean-up runs.
+    """
+    with transaction.atomic():
+        host = Host.objects.select_for_update(of=("self",)).get(pk=host.pk)
+        _refuse_while_cleaning(host)
+        names = remains_of(host)
+        if not names:
+            raise HostRefusedError(_("There is nothing to clean up on %s.") % host.name)
+        host.cleanups.all().delete()
+        record(
+            "host.cleanup_forgotten", host, request=request, actor=user, before={"clusters": names}
+        )
+
+
+def _refuse_while_cleaning(host: Host) -> None:
+    if task := cleaning_task(host):
+        raise HostRefusedError(
+            _("%(host)s is being cleaned up by task %(task)d: wait until that has ended.")
+            % {"host": host.name, "task": task.pk}
+        )

@@ -31,7 +31,10 @@ def listed(hosts: QuerySet[Host]) -> QuerySet[Host]:
     """Hosts for a list: a few facts of each, without the whole of them."""
     facts = {name: F(path) for name, path in LISTED.items()}
     return (
-        hosts.select_related("cluster").defer("facts", "host_key", "offered_key").annotate(**facts)
+        hosts.select_related("cluster")
+        .prefetch_related("cleanups")
+        .defer("facts", "host_key", "offered_key")
+        .annotate(**facts)
     )
 
 
@@ -106,7 +109,11 @@ def advice(host: Host) -> str:
             "fingerprint, then trust it."
         ),
         HostState.READY: (
-            _("It serves its cluster.") if host.cluster else _("It can be taken for a cluster.")
+            _("It serves its cluster.")
+            if host.cluster
+            else _("It can be taken for a cluster once it is cleaned up.")
+            if host.cleanups.all()
+            else _("It can be taken for a cluster.")
         ),
         HostState.UNREACHABLE: _(
             "Check that the machine is on, that its address and port are right, and that a "

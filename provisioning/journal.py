@@ -84,7 +84,12 @@ class Journal:
             ended=None,
             attempt=F("attempt") + 1,
             failure={},
+            note="",
         )
+
+    def note(self, row: TaskStep, text: str) -> None:
+        """What a running step waits for, a line each ("": nothing any more)."""
+        self._update([row.pk], note=text)
 
     def end(
         self,
@@ -117,14 +122,18 @@ class Journal:
                     ignore_conflicts=True,
                 )
             TaskStep.objects.filter(pk=row.pk).update(
-                status=status, ended=timezone.now(), changes=changes, failure=dict(failure or {})
+                status=status,
+                ended=timezone.now(),
+                changes=changes,
+                failure=dict(failure or {}),
+                note="",
             )
 
     def settle(self, status: StepStatus, *, only: Iterable[StepStatus]) -> None:
         """Give every row that still has one of these states another one."""
         with self._lease.write():
             TaskStep.objects.filter(task_id=self._lease.task_id, status__in=list(only)).update(
-                status=status, ended=timezone.now()
+                status=status, ended=timezone.now(), note=""
             )
 
     def _update(self, ids: list[int], **values: Any) -> None:

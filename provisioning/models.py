@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from provisioning.models_drills import Drill, DrillTarget
 from provisioning.models_hosts import Cleanup, Host, HostState, KeyKind, SSHCredential
 from provisioning.models_releases import Release, ReleaseFile, ReleaseState
+from provisioning.models_snapshots import (
+    Snapshot,
+    SnapshotOrigin,
+    SnapshotSchedule,
+    SnapshotState,
+)
 from provisioning.models_tasks import (
     ENDED,
     HostChange,
@@ -17,6 +24,8 @@ from provisioning.models_tasks import (
 __all__ = [
     "ENDED",
     "Cleanup",
+    "Drill",
+    "DrillTarget",
     "Host",
     "HostChange",
     "HostState",
@@ -26,6 +35,10 @@ __all__ = [
     "ReleaseFile",
     "ReleaseState",
     "SSHCredential",
+    "Snapshot",
+    "SnapshotOrigin",
+    "SnapshotSchedule",
+    "SnapshotState",
     "StepStatus",
     "Task",
     "TaskStatus",

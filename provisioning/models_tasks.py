@@ -106,6 +106,8 @@ class TaskStep(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     changes = models.PositiveIntegerField(default=0)
     failure = models.JSONField(default=dict, blank=True)
+    # What it waits for while it runs, a line each.
+    note = models.TextField(blank=True)
 
     class Meta:
         ordering = ("task", "position")

@@ -47,9 +47,18 @@ def register_recipe(
     title: str,
     on_end: Callable[[Task], None] | None = None,
     on_retry: Callable[[Task], None] | None = None,
+    before: Callable[[TaskRun], None] = lambda _run: None,
 ) -> None:
-    """Make a recipe an operation of the same id that tasks can run."""
-    register(Operation(recipe, title, _run, _rows, on_end=on_end, on_retry=on_retry))
+    """Make a recipe an operation of the same id that tasks can run.
+
+    before: looks, at each begin, whether the task may still go on; raises Failure.
+    """
+
+    def run(run: TaskRun) -> None:
+        before(run)
+        _run(run)
+
+    register(Operation(recipe, title, run, _rows, on_end=on_end, on_retry=on_retry))
 
 
 def created(task: Task) -> None:

@@ -47,7 +47,7 @@ def operation_spec(cluster: Cluster, kind: str, parameters: Mapping[str, Any]) -
 
 def expendable(kind: str, spec: ClusterSpec) -> frozenset[int]:
     """The hosts that an operation goes on without, when they cannot be reached."""
-    if kind == "delete" or (kind in ("repair", "restore") and spec.running):
+    if kind == "delete" or (kind in ("repair", "restore", "snapshot") and spec.running):
         hosts = spec.touched
     elif kind in ("add_nodes", "remove_node", "replace_node"):
         hosts = spec.staying + spec.leaving

@@ -88,17 +88,19 @@ def launch(
     parameters: Mapping[str, Any] | None = None,
     cluster: Cluster | None = None,
     request: HttpRequest | None = None,
+    queue: str = "",
 ) -> Task:
     """Queue a task with its journal and its audit event, in one transaction.
 
-    parameters must hold no secret. Raises KeyError for an unknown operation.
+    parameters must hold no secret; queue: which workers may take it ("": those
+    of the operation). Raises KeyError for an unknown operation.
     """
     kind = OPERATIONS[operation]
     with transaction.atomic():
         task = Task.objects.create(
             operation=operation,
             title=title,
-            queue=kind.queue,
+            queue=queue or kind.queue,
             cluster=cluster,
             cluster_name=cluster.name if cluster else "",
             parameters=dict(parameters or {}),

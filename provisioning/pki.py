@@ -54,12 +54,13 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Expiry:
-    """When a certificate ends (UTC), and whose it is."""
+    """When a certificate ends (UTC), whose it is and who signed it (RFC 4514)."""
 
     name: str
     subject: str
     ends: datetime.datetime
     authority: bool
+    issuer: str = ""
 
 
 def _now() -> datetime.datetime:
@@ -179,6 +180,22 @@ def leaf_serves(certificate: str, leaf: Leaf, authority: str, spare_days: int = 
     return names >= set(leaf.names) and addresses >= set(leaf.addresses)
 
 
+def issued_since(certificate: str, since: datetime.datetime) -> bool:
+    """Whether new_leaf made this certificate (PEM) at `since` (UTC) or later. False for none.
+
+    A leaf tells when it was made by its end, one that ends with its authority by its begin.
+    """
+    try:
+        found = x509.load_pem_x509_certificate(certificate.encode())
+    except ValueError:
+        return False
+    made = max(
+        found.not_valid_before_utc + _BACKDATE,
+        found.not_valid_after_utc - datetime.timedelta(days=LEAF_DAYS),
+    )
+    return made >= since.replace(microsecond=0)
+
+
 def client_certificate(
     authority: Pair, common_name: str, organizations: Iterable[str], *, hours: float
 ) -> Pair:
@@ -251,5 +268,7 @@ def expiries(material: Mapping[str, str]) -> list[Expiry]:
         except ValueError:
             continue
         subject = certificate.subject.rfc4514_string()
-        found.append(Expiry(name, subject, certificate.not_valid_after_utc, name.startswith("ca/")))
+        issuer = certificate.issuer.rfc4514_string()
+        ends, authority = certificate.not_valid_after_utc, name.startswith("ca/")
+        found.append(Expiry(name, subject, ends, authority, issuer))
     return sorted(found, key=lambda e: e.ends)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from clusters.models import Cluster, Origin
@@ -181,7 +182,10 @@ def verify(
 
 def users_of(release: Release) -> list[str]:
     """Names of the clusters that need this release for nodes and repairs to come."""
-    clusters = Cluster.objects.filter(origin=Origin.PROVISIONED, version=release.version)
+    clusters = Cluster.objects.filter(origin=Origin.PROVISIONED).filter(
+        # An upgrade that did not come to its end has to go on with it.
+        Q(version=release.version) | Q(options__upgrading=release.version)
+    )
     return [
         cluster.name
         for cluster in clusters

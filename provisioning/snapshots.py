@@ -6,19 +6,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusters.models import Cluster
+from clusters.models import Cluster, ClusterSecret
 from console.accounts.models import User
 from console.audit.record import record
-from provisioning.models import ENDED, Task
+from provisioning.models import ENDED, Host, Task
 from provisioning.models_snapshots import Snapshot, SnapshotSchedule, SnapshotState
 from provisioning.operations import Refused
 from provisioning.snapshots_container import Damaged
-from provisioning.snapshots_store import remove_file, sweep, verify
+from provisioning.snapshots_store import opened, remove_file, sweep
 from provisioning.steps.base import Problem
+from provisioning.steps.etcd_restore import STALE
 
 FIRST_AFTER = timedelta(hours=1)  # a new cluster has little to lose, and a first look at it is due
 SCHEDULE_FIELDS = ("enabled", "every_hours", "keep_count", "keep_days")
@@ -102,16 +104,12 @@ def prune(cluster: Cluster) -> int:
     return len(gone)
 
 
-def settle_unfinished(cluster_id: int | None = None) -> None:
-    """Say of snapshots whose task has ended without finishing them that they failed."""
-    rows = Snapshot.objects.filter(state=SnapshotState.TAKING, task__status__in=ENDED)
-    lost = Snapshot.objects.filter(state=SnapshotState.TAKING, task=None)
-    for found in (rows, lost):
-        if cluster_id is not None:
-            found = found.filter(cluster=cluster_id)
-        found.update(
-            state=SnapshotState.FAILED, state_reason=_("Its task ended before it was finished.")
-        )
+def settle_unfinished() -> None:
+    """Say of snapshots whose task has ended, or is gone, that they were never finished."""
+    ended = Q(task__status__in=ENDED) | Q(task=None)
+    Snapshot.objects.filter(ended, state=SnapshotState.TAKING).update(
+        state=SnapshotState.FAILED, state_reason=_("Its task ended before it was finished.")
+    )
 
 
 def _in_use(cluster: Cluster) -> set[int]:
@@ -129,6 +127,16 @@ def delete_snapshot(snapshot: Snapshot, user: User | None, http: HttpRequest | N
             raise Refused([Problem("busy", what, _("Wait until it has ended, or cancel it."))])
         record("snapshot.removed", row, request=http, actor=user, before=told(row))
         row.delete()
+
+
+def stale_members(cluster: Cluster) -> list[Host]:
+    """Control planes of the cluster that were away during a restore and hold the old data.
+
+    They may not take part again before they were replaced or removed.
+    """
+    row = ClusterSecret.objects.filter(cluster=cluster, name=STALE).first()
+    numbers = [int(word) for word in (row.value if row else "").split(",") if word]
+    return list(Host.objects.filter(pk__in=numbers, cluster=cluster).order_by("cluster_index"))
 
 
 def told(snapshot: Snapshot) -> dict[str, Any]:
@@ -152,20 +160,21 @@ def mark_damaged(snapshot: Snapshot, why: str) -> None:
 
 
 def hand_out(snapshot: Snapshot, user: User | None, http: HttpRequest | None = None) -> None:
-    """Check a snapshot that somebody is about to download, and say in the audit log who.
+    """Open a snapshot that somebody is about to download, and say in the audit log who.
 
-    Raises Refused when it is not ready, or turns out to be damaged.
+    Raises Refused when it is not ready or does not open. Damage in its middle shows while it
+    is read: every chunk is checked before it is handed out.
     """
     if snapshot.state != SnapshotState.READY:
         what = _("This snapshot is not ready: %(state)s.") % {"state": snapshot.get_state_display()}
         raise Refused([Problem("not_ready", what, _("Choose another one."))])
     try:
-        verify(snapshot)
+        with opened(snapshot):
+            record("snapshot.downloaded", snapshot, request=http, actor=user, after=told(snapshot))
     except Damaged as error:
         mark_damaged(snapshot, str(error))
         what = _("This snapshot is damaged: %(why)s.") % {"why": error}
         raise Refused([Problem("damaged", what, _("Choose another one."))]) from error
-    record("snapshot.downloaded", snapshot, request=http, actor=user, after=told(snapshot))
 
 
 def forget_file(cluster_id: int, snapshot_id: int) -> None:

@@ -109,7 +109,8 @@ class Reader:
         self._source.seek(0)
         if self._source.read(len(MAGIC)) != MAGIC:
             raise Damaged("it does not begin like a snapshot of Flotilla")
-        places, at = [], len(MAGIC)
+        places: list[tuple[int, int]] = []
+        at = len(MAGIC)
         while at < end:
             head = self._source.read(_LENGTH.size)
             if len(head) < _LENGTH.size:

@@ -9,7 +9,7 @@ opens a database, at no less than the revision that its last compaction finished
 (server/storage/mvcc/kvstore.go, restore: "currentRev < compactMainRev"), because a
 compaction may have removed every later record. So the two numbers of the last
 compaction, replaced by a higher one, are the whole bump: sixteen bytes, in place,
-with no page of the tree changed in size. docs/decisions/0007 says what else was tried.
+with no page of the tree changed in size. docs/decisions/0010 says what else was tried.
 
 Format: https://github.com/etcd-io/bbolt (page.go, bucket.go, db.go); numbers are
 little-endian on every architecture that etcd supports.

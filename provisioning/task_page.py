@@ -45,24 +45,32 @@ class StepRow:
 
 @dataclass(frozen=True)
 class PhaseView:
-    """One phase: its progress and its rows; `folded` when only its heading is shown."""
+    """One phase: its progress and its rows; `folded` when only its heading is shown.
+
+    notes: what its running steps wait for, the last line of each, with the host.
+    """
 
     id: str
     title: str
     progress: Progress
     rows: tuple[StepRow, ...]
     folded: bool = False
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class NodeView:
-    """One machine of the topology: what it does now and how far it is."""
+    """One machine of the topology: what it does now and how far it is.
+
+    change: "joins" or "leaves" where the task changes who belongs to the cluster.
+    """
 
     name: str
     address: str
     is_lab: bool
     progress: Progress
     now: str  # the title of the step that runs or failed
+    change: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,9 +185,15 @@ def _phases(task: Task, steps: Sequence[TaskStep], columns: Sequence[str]) -> tu
                 progress=progress,
                 rows=_rows(group, columns),
                 folded=many and quiet,
+                notes=_notes(group),
             )
         )
     return tuple(views)
+
+
+def _notes(group: Iterable[TaskStep]) -> tuple[tuple[str, str], ...]:
+    waiting = (s for s in group if s.status == StepStatus.RUNNING and s.note.strip())
+    return tuple((s.host_name, s.note.strip().splitlines()[-1]) for s in waiting)
 
 
 def _rows(group: Sequence[TaskStep], columns: Sequence[str]) -> tuple[StepRow, ...]:
@@ -198,14 +212,7 @@ def _tiers(
     task: Task, steps: Sequence[TaskStep], columns: Sequence[str], known: dict[str, Host]
 ) -> tuple[Tier, ...]:
     """The machines by role: from the hosts' rows, or from what the task was asked to do."""
-    asked = {
-        role: set(task.parameters.get(key) or ())
-        for role, key in (
-            (ClusterRole.CONTROL_PLANE, "control_plane"),
-            (ClusterRole.WORKER, "workers"),
-        )
-        if isinstance(task.parameters.get(key), list)
-    }
+    asked, changes = _asked(task)
     tiers: dict[str, list[NodeView]] = {}
     for name in columns:
         if not name:
@@ -213,15 +220,31 @@ def _tiers(
         host = known.get(name)
         mine = [s for s in steps if s.host_name == name]
         now = [s for s in mine if s.status in (StepStatus.RUNNING, StepStatus.FAILED)]
-        role = next((r for r, ids in asked.items() if host and host.pk in ids), "")
-        tiers.setdefault(role or (host.cluster_role if host else ""), []).append(
+        role = asked.get(host.pk, host.cluster_role) if host else ""
+        tiers.setdefault(role, []).append(
             NodeView(
                 name=name,
                 address=host.address if host else "",
                 is_lab=bool(host and host.is_lab),
                 progress=progress_of(task, mine),
                 now=now[0].title if now else "",
+                change=changes.get(host.pk, "") if host else "",
             )
         )
     order = (ClusterRole.CONTROL_PLANE, ClusterRole.WORKER, ClusterRole.NONE)
     return tuple(Tier(role=role, nodes=tuple(tiers[role])) for role in order if role in tiers)
+
+
+def _asked(task: Task) -> tuple[dict[int, str], dict[int, str]]:
+    """By host id: the role that the task's parameters give, and whether it joins or leaves.
+
+    A host that has left keeps the place that it had in this task's picture.
+    """
+    roles: dict[int, str] = {}
+    changes: dict[int, str] = {}
+    for change, key in (("joins", "joining"), ("leaves", "leaving")):
+        for place in task.parameters.get(key) or ():
+            first = place["control_plane"]
+            roles[place["id"]] = ClusterRole.CONTROL_PLANE if first else ClusterRole.WORKER
+            changes[place["id"]] = change
+    return roles, changes

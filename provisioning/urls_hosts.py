@@ -14,6 +14,12 @@ urlpatterns = [
     path("hosts/<int:pk>/", views.host, name="host"),
     path("hosts/<int:pk>/trust/", views.host_trust, name="host-trust"),
     path("hosts/<int:pk>/check/", views.host_check, name="host-check"),
+    path("hosts/<int:pk>/clean-up/", views.host_clean_up, name="host-clean-up"),
+    path(
+        "hosts/<int:pk>/clean-up/forget/",
+        views.host_forget_clean_up,
+        name="host-forget-clean-up",
+    ),
     path("hosts/<int:pk>/edit/", views.host_edit, name="host-edit"),
     path("hosts/<int:pk>/remove/", views.host_remove, name="host-remove"),
 ]

@@ -120,6 +120,11 @@ ETCD_SHIPPED: Since[str] = Since(
     )
 )  # fmt: skip
 
+# The oldest containerd that a version's kubelet works with: CRI v1 alone since 1.26, which came
+# with containerd 1.6 (CHANGELOG-1.26, "Urgent Upgrade Notes"); 1.35 is the last one that supports
+# containerd 1.x (release announcement of 1.35, "Final call for containerd v1.X").
+CONTAINERD_MINIMUM: Since[tuple[int, int]] = Since(((0, (1, 4)), (26, (1, 6)), (36, (2, 0))))
+
 
 def parse(version: str) -> tuple[int, int, int]:
     """(major, minor, patch) of "1.20.2", "v1.33.1" or "v1.34.0-rc.1". ValueError if it is none."""
@@ -148,6 +153,17 @@ def supported(version: str) -> bool:
 def etcd_new_enough(kubernetes: str, etcd: str) -> bool:
     """Whether this etcd serves this Kubernetes. ValueError when either is no version."""
     return parse(etcd) >= ETCD_MINIMUM.at(minor(kubernetes))
+
+
+def containerd_new_enough(kubernetes: str, containerd: str) -> bool:
+    """Whether this containerd ("1.6.20", "1.6.20~ds1-1", "2.0.0-1.el9") serves this Kubernetes.
+
+    True also for what tells no version: nobody is kept from anything by a text that is not
+    understood. ValueError when kubernetes is no version.
+    """
+    found = re.match(r"(?:\d+:)?v?(\d{1,3})\.(\d{1,3})", containerd)
+    least = CONTAINERD_MINIMUM.at(minor(kubernetes))
+    return found is None or (int(found[1]), int(found[2])) >= least
 
 
 def kubelet_flags(version: str, pause_image: str) -> list[str]:

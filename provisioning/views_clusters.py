@@ -18,11 +18,12 @@ from console.accounts.permissions import requires
 from console.ui.forms import ConfirmNameForm
 from provisioning import clusters, host_actions, kubeconfig
 from provisioning.forms_clusters import ClusterForm, KubeconfigForm, digest_of
-from provisioning.models import Host
+from provisioning.models import Host, HostState
 from provisioning.operations import Refused
 from provisioning.releases_layout import ReleaseError
 
 MOST_HOSTS_SHOWN = 500
+AWAY = (HostState.UNREACHABLE, HostState.KEY_CHANGED)  # cannot be worked on now
 
 
 @requires(GET="clusters.change", POST="clusters.change")
@@ -32,7 +33,8 @@ def create(request: HttpRequest) -> HttpResponse:
     Nothing that was typed is lost by an error. A launch must be of the plan
     that was shown: after a change the new plan is shown first.
     """
-    hosts = Host.objects.select_related("cluster").order_by("name")[:MOST_HOSTS_SHOWN]
+    hosts = Host.objects.select_related("cluster").prefetch_related("cleanups").order_by("name")
+    hosts = hosts[:MOST_HOSTS_SHOWN]
     form = ClusterForm(request.POST or None, hosts=hosts)
     plan, digest, changed = None, "", False
     if form.is_bound:
@@ -59,6 +61,7 @@ def create(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "rows": form.rows(),
+        "topology": form.topology(),
         "plan": plan,
         "digest": digest,
         "changed": changed,
@@ -70,7 +73,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @requires(GET="clusters.change", POST="clusters.change")
 def repair(request: HttpRequest, pk: int) -> HttpResponse:
     """The plan of a repair, and its launch."""
-    cluster = _ours(pk)
+    cluster = our_cluster(pk)
     plan, problems, warnings = None, [], []
     if request.method == "POST" and request.GET.get("step") == "check":
         hosts = list(Host.objects.filter(cluster=cluster))
@@ -104,7 +107,7 @@ def repair(request: HttpRequest, pk: int) -> HttpResponse:
 @confirm_password
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """What will be lost, and the deletion once the name is typed."""
-    cluster = _ours(pk)
+    cluster = our_cluster(pk)
     form = ConfirmNameForm(request.POST or None, expected=cluster.name)
     if form.is_valid():
         try:
@@ -113,10 +116,11 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
         except Refused as refused:
             for problem in refused.problems:
                 form.add_error(None, f"{problem.what} {problem.mend}")
-    hosts = Host.objects.filter(cluster=cluster)
+    hosts = Host.objects.filter(cluster=cluster).order_by("cluster_index")
     context = {
         "cluster": cluster,
         "form": form,
+        "away": [host for host in hosts if host.state in AWAY],
         "object_name": cluster.name,
         "losses": [
             _("Everything that runs in the cluster, and all data that it keeps on its hosts."),
@@ -138,7 +142,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 @confirm_password
 def kubeconfig_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Choose for how long, and download a kubeconfig with a certificate in one's own name."""
-    cluster = _ours(pk)
+    cluster = our_cluster(pk)
     form = KubeconfigForm(request.POST or None)
     if form.is_valid():
         try:
@@ -164,7 +168,7 @@ def kubeconfig_page(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "clusters/kubeconfig.html", context)
 
 
-def _ours(pk: int) -> Cluster:
+def our_cluster(pk: int) -> Cluster:
     """A cluster of this console's making. Raises Http404 for others: these pages are not theirs."""
     return get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED)
 

@@ -140,6 +140,8 @@ def _host_page(request: HttpRequest, row: Host, confirm: ConfirmNameForm) -> Htt
         "advice": host_page.advice(row),
         "offered": host_page.offered(row),
         "pinned": host_actions.fingerprint_of(row.host_key),
+        "cleanups": list(row.cleanups.all()),
+        "cleaning": host_actions.cleaning_task(row),
         "tasks": host_page.recent_tasks(row),
         "behind": list(row.behind.all()),
         "confirm": confirm,
@@ -208,7 +210,7 @@ def host_remove(request: HttpRequest, pk: int) -> HttpResponse:
     form = ConfirmNameForm(request.POST or None, expected=row.name)
     if form.is_valid():
         try:
-            host_actions.remove(row, _user(request), request)
+            host_actions.remove(row, _user(request), request, forget=True)
         except HostRefusedError as error:
             messages.error(request, str(error))
             return redirect("provisioning:host", pk=pk)
@@ -219,7 +221,48 @@ def host_remove(request: HttpRequest, pk: int) -> HttpResponse:
         "host": row,
         "refused": host_actions.why_not_removed(row),
         "object_name": row.name,
-        "losses": [_("how the console reaches it, its trusted key and its facts")],
+        "losses": [_("how the console reaches it, its trusted key and its facts"), *_records(row)],
         "keeps": [_("the machine itself: nothing is changed on it")],
     }
     return render(request, "hosts/remove.html", context)
+
+
+@requires(POST="hosts.change")
+def host_clean_up(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take off what a cluster left on a host that was away."""
+    try:
+        task = host_actions.clean_up(_host(pk), _user(request), request)
+    except HostRefusedError as error:
+        messages.error(request, str(error))
+        return redirect("provisioning:host", pk=pk)
+    return redirect(task_url(task))
+
+
+@requires(GET="hosts.change", POST="hosts.change")
+def host_forget_clean_up(request: HttpRequest, pk: int) -> HttpResponse:
+    """Drop the records for a clean-up, once the host's name is typed."""
+    row = _host(pk)
+    form = ConfirmNameForm(request.POST or None, expected=row.name)
+    if form.is_valid():
+        try:
+            host_actions.forget_clean_up(row, _user(request), request)
+        except HostRefusedError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _("The clean-up of %(name)s is forgotten.") % {"name": row})
+        return redirect("provisioning:host", pk=pk)
+    context = {
+        "form": form,
+        "host": row,
+        "object_name": row.name,
+        "losses": _records(row),
+        "keeps": [_("whatever is on the machine: nothing is changed on it")],
+    }
+    return render(request, "hosts/forget_clean_up.html", context)
+
+
+def _records(row: Host) -> list[str]:
+    """What goes with the clean-ups that a host waits for."""
+    names = ", ".join(host_actions.remains_of(row))
+    text = _("the records of what was on it before %(clusters)s: it cannot be put back any more")
+    return [text % {"clusters": names}] if names else []

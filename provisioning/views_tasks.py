@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
+from clusters.control_plane_page import health_of
+from clusters.models import ControlPlaneHealth
 from console.accounts.models import User
-from console.accounts.permissions import requires
+from console.accounts.permissions import allowed, requires
 from console.ui.lists import keyset
 from provisioning import logs, operations
 from provisioning.filters_tasks import TaskFilter, operation_title
@@ -62,16 +64,10 @@ def with_progress(rows: list[Task]) -> list[Task]:
 def task(request: HttpRequest, pk: int) -> HttpResponse:
     """One task, live."""
     task = get_object_or_404(Task.objects.select_related("cluster", "created_by"), pk=pk)
-    page = _page(task)
     tail = logs.read(task.pk, before=task.last_seq + 1, limit=TAIL_LINES)
     context = {
-        "task": task,
-        "view": page,
-        "version": _version(task),
-        "operation_title": operation_title(task.operation),
+        **_state(request, task),
         "tail": [{**line, "text": line["text"][:TAIL_CHARACTERS]} for line in tail],
-        "live": task.status in LIVE,
-        "retriable": task.status in RETRIABLE,
         "words": _log_words(),
     }
     return render(request, "tasks/detail.html", context)
@@ -81,18 +77,9 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
 def state(request: HttpRequest, pk: int) -> HttpResponse:
     """The part of the page above the log; 204 while it is still what the browser has."""
     task = get_object_or_404(Task.objects.select_related("cluster", "created_by"), pk=pk)
-    version = _version(task)
-    if request.GET.get("v") == version:
+    if request.GET.get("v") == _version(task, _health(request, task)):
         return HttpResponse(status=204)
-    context = {
-        "task": task,
-        "view": _page(task),
-        "version": version,
-        "operation_title": operation_title(task.operation),
-        "live": task.status in LIVE,
-        "retriable": task.status in RETRIABLE,
-    }
-    return render(request, "tasks/_state.html", context)
+    return render(request, "tasks/_state.html", _state(request, task))
 
 
 @requires(GET="tasks.change", POST="tasks.change")
@@ -149,18 +136,49 @@ async def _text_of(task_id: int) -> AsyncIterator[str]:
             )
 
 
+def _state(request: HttpRequest, task: Task) -> dict[str, Any]:
+    """What the part above the log shows."""
+    health = _health(request, task)
+    cluster = task.cluster if allowed(request.user, "clusters.view") else None
+    live = task.status in LIVE
+    return {
+        "task": task,
+        "view": _page(task),
+        "version": _version(task, health),
+        "operation_title": operation_title(task.operation),
+        "live": live,
+        "retriable": task.status in RETRIABLE,
+        "cluster": cluster,
+        "health": health,
+        # Afterwards the cluster's own page shows them: what it is then is not this task's doing.
+        "layers": cluster is not None and (live or (health is not None and _is_newest(task))),
+    }
+
+
+def _health(request: HttpRequest, task: Task) -> ControlPlaneHealth | None:
+    """What the watcher saw last of the task's cluster, for those who may see clusters."""
+    if task.cluster is None or not allowed(request.user, "clusters.view"):
+        return None
+    return health_of(task.cluster)
+
+
+def _is_newest(task: Task) -> bool:
+    return not Task.objects.filter(cluster=task.cluster_id, pk__gt=task.pk).exists()
+
+
 def _page(task: Task) -> TaskPage:
     steps = list(TaskStep.objects.filter(task=task).order_by("position"))
     names = {step.host_name for step in steps if step.host_name}
     return page_of(task, steps, Host.objects.filter(name__in=names) if names else ())
 
 
-def _version(task: Task) -> str:
+def _version(task: Task, health: ControlPlaneHealth | None) -> str:
     """Changes whenever something that the page shows has changed."""
     steps = TaskStep.objects.filter(task=task).order_by("position")
     seen = [
         (task.status, task.cancel_requested, task.attempt, task.worker),
-        *steps.values_list("status", "started", "ended"),
+        (health.changed, health.fresh) if health else (),
+        *steps.values_list("status", "started", "ended", "note"),
     ]
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 

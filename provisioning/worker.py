@@ -10,6 +10,7 @@ from django.db import connection
 
 from provisioning.engine import run_task
 from provisioning.lease import Lease, claim, worker_name
+from provisioning.schedule import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class Worker:
         self.name = worker_name()
         self._stopping = threading.Event()
         self._running: dict[threading.Thread, Lease] = {}
+        self._clock = Clock()
 
     def stop(self) -> None:
         """Take nothing new; hand running tasks over after the step they are in."""
@@ -35,6 +37,7 @@ class Worker:
     def run(self, *, until_idle: bool = False) -> None:
         """Work until stop(), or until nothing is left to do."""
         while not self._stopping.is_set():
+            self._clock.tick()
             self._running = {t: lease for t, lease in self._running.items() if t.is_alive()}
             if len(self._running) < self.most and self._take():
                 continue

@@ -158,8 +158,7 @@ token_id=$(openssl rand -hex 3) token=$(openssl rand -hex 8) secret_key=$(openss
 
 for i in "${!hosts[@]}"; do
   h=${hosts[$i]} t=$work/files-$i
-  node_files "$t" "$h" "$i" "$entry"
-  ! is_cp "$h" || control_plane_files "$t" "$h"
+  if is_cp "$h"; then node_files "$t" "$h" "$i" $local; control_plane_files "$t" "$h"; else node_files "$t" "$h" "$i" "$entry"; fi
   chmod 600 "$t"/etc/kubernetes/*.conf
   find "$t/etc/kubernetes" \( -name '*.key' -o -name '*.pem' -o -name '*.env' -o -name encryption.yaml -o -name audit-policy.yaml \) -exec chmod 600 {} +
 done

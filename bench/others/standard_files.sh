@@ -206,7 +206,7 @@ EOF
     --requestheader-username-headers=X-Remote-User --proxy-client-cert-file=$pki/front-proxy-client.crt \
     --proxy-client-key-file=$pki/front-proxy-client.key --authorization-mode=Node,RBAC \
     --enable-admission-plugins=NodeRestriction --enable-bootstrap-token-auth=true $anonymous \
-    --allow-privileged=true --profiling=false --encryption-provider-config=/etc/kubernetes/encryption.yaml \
+    --allow-privileged=true --shutdown-delay-duration=3s --profiling=false --encryption-provider-config=/etc/kubernetes/encryption.yaml \
     --audit-policy-file=/etc/kubernetes/audit-policy.yaml --audit-log-path=/var/log/kubernetes/audit.log \
     --audit-log-maxage=30 --audit-log-maxbackup=10 --audit-log-maxsize=100
   # shellcheck disable=SC2046
@@ -238,7 +238,6 @@ global
     chroot /var/lib/haproxy
     user haproxy
     group haproxy
-    maxconn 10000
     stats socket $run/haproxy.sock mode 600 level admin expose-fd listeners
     ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
     ssl-default-server-options ssl-min-ver TLSv1.2
@@ -280,6 +279,7 @@ $(for h in "${cps[@]}"; do echo "    server $(name "$h") $(address "$h"):6443 ve
 
 frontend console
     mode http
+    option httplog
     bind *:8444 ssl crt $pki/haproxy.pem ca-file $pki/ca.crt verify required
     timeout client 10s
     timeout http-request 5s
@@ -294,6 +294,7 @@ frontend console
 
 frontend alive
     mode http
+    no log
     bind 127.0.0.1:8445
     timeout client 2s
     monitor-uri /
@@ -308,6 +309,7 @@ RuntimeDirectory=${run#/run/}
 RuntimeDirectoryPreserve=yes
 ExecStartPost=/bin/sh -c 'echo 0 >$run/haproxy-down'
 ExecStopPost=/bin/sh -c 'echo 1 >$run/haproxy-down'
+Nice=-15
 Restart=always
 RestartSec=100ms
 LimitNOFILE=65536
@@ -325,7 +327,6 @@ global_defs {
     vrrp_version 3
     vrrp_check_unicast_src
     vrrp_rt_priority 50
-    vrrp_priority -20
     vrrp_no_swap
     enable_script_security
     script_user nobody
@@ -373,6 +374,7 @@ StartLimitIntervalSec=0
 [Service]
 ExecStartPre=/bin/sh -c 'mkdir -p $run; [ -e $run/haproxy-down ] || echo 1 >$run/haproxy-down'
 ExecStopPost=/bin/sh -c 'ip address del $VIP/$prefix dev $link 2>/dev/null || true'
+Nice=-20
 Restart=always
 RestartSec=1
 EOF

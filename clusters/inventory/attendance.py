@@ -14,7 +14,7 @@ from clusters.inventory.nodes import Nodes
 from clusters.inventory.reflector import Backoff, Reflector
 from clusters.inventory.timing import Timing
 from clusters.kube import Connection, KubeError, connect, disconnect
-from clusters.models import Cluster, ClusterStatus
+from clusters.models import Cluster, ClusterStatus, Origin
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,9 @@ class Attendance(threading.Thread):
         another_way = through != self._through
         self._through = through
         self._settle(cluster, self._control_plane.reason())
-        if version and version[:32] != cluster.version:
+        # Of a cluster that this console made, the version is what it was made or upgraded to.
+        ours = cluster.origin == Origin.PROVISIONED and bool(cluster.version)
+        if version and not ours and version[:32] != cluster.version:
             with self.lease.holding() as held:
                 held.version = version[:32]
                 held.save(update_fields=["version"])

@@ -144,9 +144,8 @@ def _quorum(sight: Sight, members: list[Data]) -> Data:
     """
     entries = _list_of(sight)
     voters = [entry for entry in entries if not entry.learner]
-    well = {
-        m.etcd.status.member for m in sight.members if m.etcd.status and m.etcd.seen.state == UP
-    }
+    # One without a leader is well too: it waits for the others, which are what is missing.
+    well = {m.etcd.status.member for m in sight.members if m.etcd.status}
     here = {m.member.name for m in sight.members}, {m.member.address for m in sight.members}
     extra = [
         entry.name or entry.id

@@ -13,7 +13,8 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from clusters.inventory import lease
-from clusters.inventory.attendance import Attendance, Timing
+from clusters.inventory.attendance import Attendance
+from clusters.inventory.timing import Timing
 
 logger = logging.getLogger(__name__)
 

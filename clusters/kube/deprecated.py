@@ -207,7 +207,9 @@ def objects(connection: Connection, minor: int) -> list[Use]:
     for api in REMOVED:
         if not api.kept or api.minor > minor or api.group_version not in served:
             continue
-        path = f"/apis/{api.group_version}/{api.resource}"
+        # Through the version to come: our own request must not look like somebody's use.
+        through = api.instead if api.instead in served else api.group_version
+        path = f"/apis/{through}/{api.resource}"
         try:
             items = connection.listing(path, timeout=30.0, accept=METADATA_ONLY).items
         except NotFound:

@@ -71,7 +71,8 @@ def drain(
     end a pod: pods are deleted without a grace period, and budgets do not
     matter, for these pods run no more; refused while the node is Ready (two
     pods with one identity could run). on_event gets every event in this
-    thread; stopped is asked several times a second and ends the drain.
+    thread; stopped is asked several times a second (not during a call, which
+    has its own limit of 10 s) and ends the drain.
 
     An API server that is away for a while is waited for within the timeout.
     Raises KubeError for what waiting does not mend: refused access, a refused
@@ -117,6 +118,7 @@ class _Drain:
     skipped: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     cordoned: bool = False
+    told_ready: bool = False
     last_fault: str = ""
     policy: str = ""
 
@@ -158,8 +160,9 @@ class _Drain:
         while state_of(self._get(node_path(self.node))).ready and self.dead:
             if time.monotonic() > ends:
                 raise _Ended(Outcome.NOT_DEAD)
-            if time.monotonic() - self.began < self.pace.look:
+            if not self.told_ready:
                 self._say(Kind.NODE_READY)
+                self.told_ready = True
             self._sleep(self.pace.look)
         self.policy = policy_version(self.conn)
 
@@ -231,7 +234,7 @@ class _Drain:
         self, pod: _Pod, error: Forbidden | UnexpectedAnswer, kept: dict[str, list[JSON]]
     ) -> Wait:
         """Why the server does not evict a pod now. Raises a refusal that is about our rights."""
-        reasons = {reason for reason, _text in error.causes}
+        reasons = {cause.reason for cause in error.causes}
         if isinstance(error, Forbidden):
             # An eviction in such a namespace is refused for ever, and the pod deleted anyway.
             if "NamespaceTerminating" not in reasons:

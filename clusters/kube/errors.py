@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class Cause(NamedTuple):
+    """One cause of a Status, each part one line: "DisruptionBudget", "FieldManagerConflict"."""
+
+    reason: str
+    message: str
+    field: str = ""
+
 
 class KubeError(Exception):
     """A call to an API server failed.
@@ -10,13 +20,13 @@ class KubeError(Exception):
     person can do about it. Neither ever holds a credential or more than a
     line of what the server answered.
 
-    status: the HTTP status, 0 when there was no answer. causes: (reason,
-    message) pairs of the answer's Status details, at most 20, each one line.
-    retry_after: seconds that the server asks to wait, 0 when it does not.
+    status: the HTTP status, 0 when there was no answer. causes: those of the
+    answer's Status, at most 20. retry_after: seconds that the server asks to
+    wait, 0 when it does not.
     """
 
     status: int = 0
-    causes: tuple[tuple[str, str], ...] = ()
+    causes: tuple[Cause, ...] = ()
     retry_after: int = 0
 
     def __init__(self, cause: str, mend: str = "") -> None:

@@ -14,6 +14,7 @@ import urllib3.exceptions as http
 
 from clusters.kube.errors import (
     AccessRefused,
+    Cause,
     CertificateRefused,
     ClusterUnreachable,
     Conflict,
@@ -88,7 +89,7 @@ def of_status(address: str, path: str, status: int, body: bytes, who: str = CONS
     if isinstance(details, dict):
         causes = details.get("causes")
         error.causes = tuple(
-            (_line(cause.get("reason")), _line(cause.get("message")))
+            Cause(*(_line(cause.get(part)) for part in ("reason", "message", "field")))
             for cause in (causes if isinstance(causes, list) else [])[:20]
             if isinstance(cause, dict)
         )

@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 from django.utils.dateparse import parse_datetime
 
-BACKEND = "kubernetes-api"
 MOST_MEMBERS = 32
 MOST_CHECKS = 20
 # etcd counts up from 1 by one for each write: no real store comes near this, and a
@@ -35,7 +34,7 @@ class BackEnd:
 
     name: str
     state: str
-    check: str  # HAProxy's own word for its last check: "L7OK/200", "L4CON"
+    check: str  # unless it is up, HAProxy's own word for its last check: "L7STS/500", "L4CON"
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,11 @@ def holder(body: str) -> str:
 
 
 def back_ends(body: str) -> list[BackEnd] | None:
-    """The servers of the back end in HAProxy's statistics; None when that is not what came.
+    """The servers in HAProxy's statistics; None when that is not what came.
 
     Columns are found by their names in the first line ("CSV format", chapter
-    9.1 of HAProxy's management guide).
+    9.1 of HAProxy's management guide). All servers are API servers: this
+    HAProxy has one back end.
     """
     lines = body.replace("\x00", "").lstrip("# ").splitlines()
     try:
@@ -107,10 +107,9 @@ def back_ends(body: str) -> list[BackEnd] | None:
     found = []
     for row in rows:
         name = row["svname"] or ""
-        if row["pxname"] != BACKEND or name in ("FRONTEND", "BACKEND"):
-            continue
-        if _NAME.fullmatch(name):
-            found.append(BackEnd(name, _state(row["status"]), _check(row)))
+        if name not in ("FRONTEND", "BACKEND") and _NAME.fullmatch(name):
+            state = _state(row["status"])
+            found.append(BackEnd(name, state, "" if state == "up" else _check(row)))
     return found[:MOST_MEMBERS]
 
 
@@ -123,7 +122,8 @@ def _state(word: str | None) -> str:
 
 
 def _check(row: Mapping[str, Any]) -> str:
-    status, code = (_line(row.get(key), 16) for key in ("check_status", "check_code"))
+    # "* " marks a check that runs at this moment.
+    status, code = (_line(row.get(k), 16).lstrip("* ") for k in ("check_status", "check_code"))
     return f"{status}/{code}" if status and code else status
 
 

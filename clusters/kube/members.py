@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from clusters.kube.probe import CLIENT_REFUSED, OK, STRANGER, TIMEOUT, Caller, R
 # For everything together. An API server gives its own check of etcd up to two seconds
 # (--etcd-readycheck-timeout): with less, one without quorum could not say what it misses.
 LOOK_SECONDS = 2.5
+SERVICE = "kubernetes"  # every API server's certificate names its Service
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 
 UP, NOT_READY, DOWN, UNKNOWN = "up", "not_ready", "down", "unknown"
@@ -174,11 +176,11 @@ class ControlPlaneProbe:
         asked = ends - min(0.2, seconds / 4)
         jobs: dict[Hashable, Callable[[], Any]] = {}
         for member in self.layout.members:
-            jobs["api", member] = lambda m=member: self._api(m, asked)
+            jobs["api", member] = partial(self._api, member, asked)
             if self.layout.vip:
-                jobs["proxy", member] = lambda m=member: self._proxy(m, asked)
+                jobs["proxy", member] = partial(self._proxy, member, asked)
             if self._etcd:
-                jobs["etcd", member] = lambda m=member: self._member(m, asked)
+                jobs["etcd", member] = partial(self._member, member, asked)
         if self.layout.vip:
             jobs["vip", "api"] = lambda: self._entry(asked)
             jobs["vip", "holder"] = lambda: self._holder(asked)
@@ -222,11 +224,11 @@ class ControlPlaneProbe:
 
     def _entry(self, ends: float) -> ApiSeen:
         url = f"{self.layout.endpoint}/readyz?verbose"
-        return _api_seen(self._kube.ask(url, seconds=_left(ends), fresh=True))
+        return _api_seen(self._kube.ask_anew(url, seconds=_left(ends)))
 
     def _holder(self, ends: float) -> tuple[str, str]:
         url = f"https://{_at(self.layout.vip, self.layout.ports.stats)}/holder"
-        reply = self._kube.ask(url, seconds=_left(ends), fresh=True)
+        reply = self._kube.ask_anew(url, seconds=_left(ends))
         return answers.holder(reply.text) if reply.good else "", reply.fault
 
     def _proxy(self, member: Member, ends: float) -> ProxySeen:
@@ -236,7 +238,8 @@ class ControlPlaneProbe:
         )
         table = answers.back_ends(stats.text) if stats.good else None
         url = f"https://{_at(member.address, self.layout.entry_port)}/readyz"
-        through = self._kube.ask(url, seconds=_left(ends), fresh=True)
+        # HAProxy passes TLS on: any of the API servers may answer, with its own certificate.
+        through = self._kube.ask_anew(url, seconds=_left(ends), name=SERVICE)
         seen = _seen_of(through)
         if seen.state == DOWN and stats.fault == OK:
             # It runs and passes nothing on: all its back ends are down, say.

@@ -10,9 +10,11 @@ What counts, by the time at which attempts START:
 - It ends with the start of the first later attempt that succeeds and after
   which no attempt that starts within the next second fails. A success between
   failures therefore ends nothing: one restart with a stutter is one outage.
-- Its length is the difference. The truth lies at most one gap between two
-  starts before the beginning and one before the end, so both errors together
-  are never more than one `widest_gap_ms` to either side.
+- Its length is the difference. The service failed between the start before
+  the first failure and that failure, and came back between the start before
+  the end and the end: `margin_ms` is the wider of these two gaps, and the true
+  length lies within it to either side. A console whose processors are busy
+  starts late; then the margin says so.
 - An outage is open when no such success was seen until the measurement ended;
   its length then reaches to the last attempt's start.
 An attempt that starts in time and is answered late is a success: `slowest_ms`
@@ -52,13 +54,15 @@ _OPEN, _OK, _FAILED = 0, 1, 2
 class Outage:
     """A time without service. begin: UTC, ISO 8601; ms since the measurement began in begin_ms.
 
-    error: why its first attempt failed, one line; failed and passed: attempts
-    inside; open: it had not ended when the measurement did.
+    margin_ms: how far the length may be off; error: why its first attempt
+    failed, one line; failed and passed: attempts inside; open: it had not ended
+    when the measurement did.
     """
 
     begin: str
     begin_ms: float
     length_ms: float
+    margin_ms: float
     error: str
     failed: int
     passed: int
@@ -69,8 +73,8 @@ class Outage:
 class Result:
     """What was measured through `address`; lengths in milliseconds, seconds for the whole.
 
-    widest_gap_ms: the longest time between the starts of two attempts, which
-    is the real resolution; skipped: attempts that were left out because all
+    widest_gap_ms: the longest time between the starts of two attempts: every
+    longer outage was seen; skipped: attempts that were left out because all
     threads were still waiting; slowest_ms: the slowest success, None without one.
     """
 
@@ -176,6 +180,7 @@ class OutageMeter:
                     begin=self._time(starts[span.first]),
                     begin_ms=round(starts[span.first] * 1000, 1),
                     length_ms=round((starts[span.end] - starts[span.first]) * 1000, 1),
+                    margin_ms=round(_margin(starts, span) * 1000, 1),
                     error=self._errors.get(span.first, ""),
                     failed=span.failed,
                     passed=span.passed,
@@ -297,11 +302,16 @@ def spans(starts: Sequence[float], passed: Sequence[bool], settled: float = SETT
     return found
 
 
+def _margin(starts: Sequence[float], span: Span) -> float:
+    """The wider gap at the two edges of an outage, in seconds."""
+    edges = (edge for edge in (span.first, span.end) if edge > 0)
+    return max((starts[edge] - starts[edge - 1] for edge in edges), default=0.0)
+
+
 def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
+    """Seconds until the deadline. Never none: what has arrived counts, also when this thread had
+    to wait for a processor until after the deadline; that is not the server's outage."""
+    return max(0.001, deadline - time.monotonic())
 
 
 def _words(error: BaseException) -> str:

@@ -57,52 +57,62 @@ class Caller:
     """Asks with one TLS context (its CA and its client certificate). Threads may share it."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
-        # No proxy of the environment, no redirect, no second attempt.
-        self._pool = urllib3.PoolManager(
-            num_pools=64, maxsize=2, ssl_context=context, retries=False
-        )
+        self._context = context
+        self._kept = self._pool(64)
 
     def close(self) -> None:
         """Close every kept connection."""
-        self._pool.clear()
+        self._kept.clear()
 
-    def ask(
-        self, url: str, *, seconds: float, body: bytes | None = None, fresh: bool = False
-    ) -> Reply:
-        """GET the URL, or POST the body, within `seconds` in all.
+    def _pool(self, hosts: int, name: str | None = None) -> urllib3.PoolManager:
+        # No proxy of the environment, no redirect, no second attempt.
+        return urllib3.PoolManager(
+            hosts, maxsize=2, ssl_context=self._context, retries=False, server_hostname=name
+        )
 
-        fresh: on a connection of its own. A kept one only tells that this very
-        connection still works, not that a client could come in now.
-        """
+    def ask(self, url: str, *, seconds: float, body: bytes | None = None) -> Reply:
+        """GET the URL, or POST the body, within `seconds` in all; the connection is kept."""
         deadline = time.monotonic() + seconds
-        reply = self._once(url, body, seconds, fresh)
+        reply = _call(self._kept, url, body, seconds)
         left = deadline - time.monotonic()
-        if reply.fault == CUT and not fresh and left > 0.1:
+        if reply.fault == CUT and left > 0.1:
             # A kept connection whose server was restarted since: once more, on a new one.
-            reply = self._once(url, body, left, True)
+            reply = _call(self._kept, url, body, left)
         return reply
 
-    def _once(self, url: str, body: bytes | None, seconds: float, fresh: bool) -> Reply:
-        deadline = time.monotonic() + seconds
-        headers = {"User-Agent": "flotilla", "Accept-Encoding": "identity"}
-        if fresh:
-            headers["Connection"] = "close"
+    def ask_anew(self, url: str, *, seconds: float, name: str | None = None) -> Reply:
+        """GET the URL on a connection of its own, within `seconds` in all.
+
+        A kept connection only tells that it still works itself, not that a
+        client could come in now. name: whom the certificate must name instead
+        of the URL's host.
+        """
+        # A pool of its own: the kept one would take the connection back and use it again.
+        pool = self._pool(1, name)
         try:
-            response = self._pool.request(
-                "POST" if body is not None else "GET",
-                url,
-                body=body,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
-                redirect=False,
-                preload_content=False,
-            )
-        except faults.ERRORS as error:
-            return Reply(_fault(error))
-        return _read(response, deadline, fresh)
+            return _call(pool, url, None, seconds)
+        finally:
+            pool.clear()
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float, fresh: bool) -> Reply:
+def _call(pool: urllib3.PoolManager, url: str, body: bytes | None, seconds: float) -> Reply:
+    deadline = time.monotonic() + seconds
+    try:
+        response = pool.request(
+            "POST" if body is not None else "GET",
+            url,
+            body=body,
+            headers={"User-Agent": "flotilla", "Accept-Encoding": "identity"},
+            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
+            redirect=False,
+            preload_content=False,
+        )
+    except faults.ERRORS as error:
+        return Reply(_fault(error))
+    return _read(response, deadline)
+
+
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> Reply:
     """The answer's body up to the limit and the deadline, however slowly it drips."""
     parts: list[bytes] = []
     size = 0
@@ -119,7 +129,7 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float, fresh: bool) -> R
     except faults.ERRORS as error:
         return Reply(_fault(error), response.status)
     finally:
-        response.release_conn() if complete and not fresh else response.close()
+        response.release_conn() if complete else response.close()
     return Reply(OK, response.status, b"".join(parts), _date(response.headers.get("Date", "")))
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 class RemovedApi:
     """A resource in a version that 1.<minor> serves no more.
 
-    instead: the group and version to use, empty when there is none. kept:
+    instead: the group and version to use, one that the minor before serves
+    already, empty when there is none. kept:
     whether its objects stay, so that they can be listed (a review is answered
     and forgotten, an event lives for an hour). sole: no other version of the
     resource is in the same group, so the controller manager's garbage collector
@@ -100,9 +101,9 @@ REMOVED: tuple[RemovedApi, ...] = (
     *_rows(25, "policy/v1beta1", "poddisruptionbudgets", "policy/v1"),
     *_rows(25, "policy/v1beta1", "podsecuritypolicies!", ""),
     *_rows(25, "node.k8s.io/v1beta1", "runtimeclasses", "node.k8s.io/v1"),
-    *_rows(26, f"{_FLOW}/v1beta1", _FLOWS, f"{_FLOW}/v1beta3"),
+    *_rows(26, f"{_FLOW}/v1beta1", _FLOWS, f"{_FLOW}/v1beta2"),
     *_rows(26, "autoscaling/v2beta2", "horizontalpodautoscalers", "autoscaling/v2"),
     *_rows(27, "storage.k8s.io/v1beta1", "csistoragecapacities", "storage.k8s.io/v1"),
-    *_rows(29, f"{_FLOW}/v1beta2", _FLOWS, f"{_FLOW}/v1"),
+    *_rows(29, f"{_FLOW}/v1beta2", _FLOWS, f"{_FLOW}/v1beta3"),
     *_rows(32, f"{_FLOW}/v1beta3", _FLOWS, f"{_FLOW}/v1"),
 )

@@ -55,6 +55,8 @@ LOOKS = {
     "unreachable": Look(_("Unreachable"), tone="bad", icon="plug-connected-x"),
     "not_ready": Look(_("Not ready"), tone="bad", icon="alert-triangle"),
     "key_changed": Look(_("Host key changed"), tone="bad", icon="alert-triangle"),
+    "damaged": Look(_("Damaged"), tone="bad", icon="alert-triangle"),
+    "taking": Look(_("Being taken"), tone="busy", icon="loader-2", moving=True),
     "failed": Look(_("Failed"), tone="bad", icon="circle-x"),
     "failure": Look(_("Failure"), tone="bad", icon="circle-x"),
     "error": Look(_("Error"), tone="bad", icon="alert-triangle"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from provisioning.spec import ClusterSpec
 from provisioning.steps.api_ready import ApiReady
 from provisioning.steps.base import Phase, Placed, Recipe
+from provisioning.steps.certificates import Certificates
 from provisioning.steps.control_plane import ControlPlane
 from provisioning.steps.etcd_restore import (
     CheckSnapshot,
     EtcdRestored,
+    NewEtcdAuthority,
     NodesRestarted,
     OldDataAside,
+    RestoredBalancer,
     RestoreProven,
     RestoreSnapshot,
     StopControlPlane,
@@ -26,13 +29,16 @@ def phases(spec: ClusterSpec) -> tuple[Phase, ...]:
     members = spec.control_plane
     back = (
         Placed(EtcdRestored(), members),
+        *((Placed(RestoredBalancer(), members),) if spec.vip else ()),
         Placed(ControlPlane(), members),
         Placed(ApiReady(), members),
     )
+    authority = (Placed(NewEtcdAuthority()), Placed(Certificates()))
     return (
         Phase("snapshot", "Snapshot", (Placed(CheckSnapshot()),)),
         Phase("stop", "Stop the control plane", (Placed(StopControlPlane(), members),)),
         Phase("aside", "Put the old data aside", (Placed(OldDataAside(), members),)),
+        Phase("certificates", "Certificates", authority),
         Phase("restore", "Restore", (Placed(RestoreSnapshot(), members, anywhere=True),)),
         Phase("control-plane", "Control plane, one host after another", back, rolling=True),
         Phase("nodes", "Nodes", (Placed(NodesRestarted(), spec.hosts),)),

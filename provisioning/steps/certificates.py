@@ -8,6 +8,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from provisioning import pki
+from provisioning.facts_state import CertificateFact
 from provisioning.spec import ClusterSpec, HostSpec, Material
 from provisioning.steps.base import ConsoleStep, Context, PlanItem, Verdict
 from provisioning.steps.layout import KUBELET_CERTIFICATE, is_control_plane, service_address
@@ -99,7 +100,21 @@ def kubeconfig_file(ctx: Context, path: str, server: str, user: str, name: str) 
 def needs_bootstrap(ctx: Context, host: HostSpec) -> bool:
     """Whether a host's kubelet has yet to ask for its certificate, as far as the facts say."""
     facts = ctx.facts.get(host.id)
-    return facts is None or KUBELET_CERTIFICATE not in facts.paths
+    if facts is None or KUBELET_CERTIFICATE not in facts.paths:
+        return True
+    return expired_certificate(ctx, host) is not None
+
+
+def expired_certificate(ctx: Context, host: HostSpec) -> CertificateFact | None:
+    """The kubelet's certificate when it had ended before the host was looked at.
+
+    By the host's own clock: what is decided stays so for the whole run.
+    """
+    facts = ctx.facts.get(host.id)
+    found = facts.kubelet_certificate if facts is not None else None
+    if facts is None or found is None or not facts.epoch or found.ends > facts.epoch:
+        return None
+    return found
 
 
 class Certificates(ConsoleStep):
@@ -125,6 +140,10 @@ class Certificates(ConsoleStep):
             changed = True
         return changed
 
+    def is_due(self, ctx: Context, certificate: str) -> bool:
+        """Whether a leaf (PEM) that still serves is made anew all the same."""
+        return False
+
     def _missing(self, ctx: Context) -> Iterator[tuple[str, Callable[[], None]]]:
         material = ctx.material
         renewed = set()
@@ -138,7 +157,8 @@ class Certificates(ConsoleStep):
         for name, authority, leaf in leaves(ctx.spec):
             ca = material.get(f"ca/{authority}.crt", "")
             now = material.get(f"{name}.crt", "")
-            if authority in renewed or not pki.leaf_serves(now, leaf, ca):
+            stays = pki.leaf_serves(now, leaf, ca) and not self.is_due(ctx, now)
+            if authority in renewed or not stays:
                 yield (
                     _("certificate %(name)s") % {"name": name},
                     _maker(

@@ -22,6 +22,7 @@ from provisioning.steps.layout import (
 from provisioning.steps.resources import File, Resource, Unit
 
 LOCAL_API = f"https://127.0.0.1:{API_PORT}"
+STOP_SECONDS = 3  # more than HAProxy needs to notice: 1 s to the next check, 500 ms to the second
 CIPHERS = (  # CIS 1.2.29: forward secrecy and authenticated encryption only
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,"
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,"
@@ -133,6 +134,9 @@ def apiserver_flags(ctx: Context) -> list[str]:
         anonymous,
         "--allow-privileged=true",
         "--profiling=false",
+        # Told to stop, it fails /readyz first and goes on serving for so long: HAProxy sends the
+        # next clients elsewhere before this one accepts nobody any more.
+        *([f"--shutdown-delay-duration={STOP_SECONDS}s"] if spec.vip else []),
         f"--encryption-provider-config={KUBERNETES}/encryption.yaml",
         f"--audit-policy-file={KUBERNETES}/audit-policy.yaml",
         "--audit-log-path=/var/log/kubernetes/audit.log",
@@ -274,7 +278,13 @@ class ControlPlane(Step):
                     titles[name],
                     command,
                     after="network-online.target etcd.service",
-                    service=("Type=notify", "TimeoutStartSec=180")
+                    service=(
+                        "Type=notify",
+                        "TimeoutStartSec=180",
+                        # Told to stop, it waits a minute for watches, which never end by
+                        # themselves; requests have had their time by then.
+                        f"TimeoutStopSec={STOP_SECONDS + 5}",
+                    )
                     if name == "kube-apiserver"
                     else ("Type=simple",),
                 ),

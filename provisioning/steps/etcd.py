@@ -41,6 +41,12 @@ def etcd_program(spec: ClusterSpec) -> str:
     return f"{BIN}/etcd" if own else "/usr/bin/etcd"
 
 
+def program_version(spec: ClusterSpec) -> str:
+    """What stands for the program that runs: another Kubernetes restarts no etcd that stays."""
+    own = (file.sha256 for file in release_files(spec, "etcd") if file.name == "etcd")
+    return next(own, "/usr/bin/etcd")
+
+
 def etcdctl(spec: ClusterSpec, *hosts: HostSpec) -> str:
     """The words of an etcdctl call with this host's certificates; hosts: whom to ask (none: here).
 
@@ -80,7 +86,8 @@ class Etcd(Step):
     def resources(self, ctx: Context) -> Sequence[Resource]:
         """Data folder for root only (CIS 1.1.11), certificates, unit; a newcomer joins."""
         spec, here = ctx.spec, ctx.here
-        joins = here.id in spec.joining and bool(_others(ctx))
+        # In a cluster that runs, one without data has lost it: it joins anew.
+        joins = (here.id in spec.joining or spec.running) and bool(_others(ctx))
         at = f"hosts/{here.id}"
         files = [
             File(f"{PKI}/etcd/ca.crt", ctx.material.get("ca/etcd.crt")),
@@ -99,7 +106,7 @@ class Etcd(Step):
             Unit(
                 "etcd.service",
                 restart_on=tuple(file.key for file in files),
-                version=spec.release.version,
+                version=program_version(spec),
             )
         )
         if joins:
@@ -167,7 +174,9 @@ done"""
             "etcd-promoted",
             _("It has all data and votes with the others"),
             run,
-            unless=f'e() {{ {ask} "$@"; }}\n{line} | grep -q ", started, .*, false$"',
+            # Where nobody answers there is no quorum, which the wait below says better.
+            unless=f'e() {{ {ask} "$@"; }}\nl=$({line}) || exit 0\n'
+            'case $l in *", false" | "") ;; *) exit 1 ;; esac',
             settled=MEMBER,
             once=False,
         )
@@ -226,16 +235,12 @@ done"""
 
 def _others(ctx: Context) -> tuple[HostSpec, ...]:
     """The members that are there before this host joins: the old ones, and newcomers before it."""
-    before: list[HostSpec] = []
-    for host in ctx.spec.control_plane:
-        if host != ctx.here and host.id not in ctx.spec.joining:
-            before.append(host)
-    for host in ctx.spec.control_plane:
-        if host == ctx.here:
-            break
-        if host.id in ctx.spec.joining:
-            before.append(host)
-    return tuple(before)
+    joining, members = ctx.spec.joining, ctx.spec.control_plane
+    old = tuple(h for h in members if h != ctx.here and h.id not in joining)
+    if ctx.here.id not in joining:
+        return old
+    before = members[: members.index(ctx.here)]
+    return old + tuple(host for host in before if host.id in joining)
 
 
 def _initial(cluster: str, state: str) -> str:

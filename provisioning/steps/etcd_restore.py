@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioning import shell
-from provisioning.spec import ReleaseFile
+from provisioning.spec import Material, ReleaseFile
 from provisioning.steps.base import Action, Context, PlanItem, Step, Verdict
 from provisioning.steps.control_plane import COMPONENTS
 from provisioning.steps.etcd import DATA, INITIAL, MEMBER, Etcd, peer_url
 from provisioning.steps.etcd_snapshot import TOOLS
+from provisioning.steps.haproxy import HAProxy
 from provisioning.steps.layout import KUBECTL
 from provisioning.steps.resource import Payloads
 from provisioning.steps.resources import Command, Directory, Resource, Unit, Wait, digest
@@ -25,7 +26,12 @@ from provisioning.texts import gettext as _
 # Inside the data folder: a rename cannot fail half-way, wherever the folder is mounted.
 OLD = f"{DATA}/before-restore"
 NEW = f"{DATA}/restoring"
-FIRST = "restore/first"  # in the material: the id of the host that the snapshot was restored on
+STOP_SECONDS = 10  # until a program that does not end is killed
+# In the material: the id of the host that the snapshot was restored on; for which restore the
+# authority of etcd was made; the ids of control planes that were away, and hold the old data.
+FIRST, RENEWED, STALE = "restore/first", "restore/authority", "restore/stale"
+# Everything that etcd's authority has signed.
+ETCD_LEAVES = ("etcd-server", "etcd-peer", "apiserver-etcd-client")
 
 
 class CheckSnapshot(Action):
@@ -49,9 +55,30 @@ class StopControlPlane(Step):
     timeout = 300
 
     def resources(self, ctx: Context) -> Sequence[Resource]:
-        """The API server first: what it has acknowledged is then in etcd, or was lost before."""
-        names = (*COMPONENTS, "etcd")
-        return [Unit(f"{name}.service", enabled=False, started=False) for name in names]
+        """All at once, and not for long: an API server without etcd hardly ends by itself."""
+        units = [f"{name}.service" for name in (*COMPONENTS, "etcd")]
+        names = " ".join(units)
+        up = (
+            f"systemctl show -p ActiveState --value {names}"
+            " | grep -qxE 'active|activating|deactivating|reloading'"
+        )
+        text = f"""systemctl stop --no-block {names}
+end=$(($(date +%s) + {STOP_SECONDS}))
+while {up}; do
+  if [ "$(date +%s)" -ge "$end" ]; then
+    systemctl kill --kill-who=all --signal=KILL {names} 2>/dev/null
+    end=$((end + {STOP_SECONDS}))
+  fi
+  sleep 0.2
+done"""
+        stop = Command(
+            "restore-stop",
+            _("The control plane's programs end"),
+            text,
+            unless=f"! {{ {up}; }}",
+            once=False,
+        )
+        return [stop, *(Unit(name, enabled=False, started=False) for name in units)]
 
 
 class OldDataAside(Step):
@@ -107,6 +134,36 @@ class RestoreSnapshot(Action):
         return [PlanItem(_("Restore the snapshot"), Verdict.CHANGE, how)]
 
 
+class NewEtcdAuthority(Action):
+    """What was left out can never talk to the restored members again, nor these to it.
+
+    A control plane that comes back with the old data has the same addresses as before, and a
+    majority of such members is the old cluster once more: whoever asks "the members" must not
+    be answered by those.
+    """
+
+    id = "restore-authority"
+    title = "A new authority for etcd"
+
+    def plan(self, ctx: Context) -> Sequence[PlanItem]:
+        """One line; the step after it makes what is missing then."""
+        return [PlanItem(_("New authority and certificates of etcd"), Verdict.CHANGE)]
+
+
+def forget_authority(material: Material, run: str) -> bool:
+    """Drop etcd's authority and all that it signed, once for each restore. True when it did."""
+    if material.get(RENEWED) == run:
+        return False
+    for name in list(material):
+        stem = name.rpartition(".")[0]
+        if stem == "ca/etcd" or (
+            stem.startswith("hosts/") and stem.rpartition("/")[2] in ETCD_LEAVES
+        ):
+            del material[name]
+    material[RENEWED] = run
+    return True
+
+
 @dataclass(frozen=True)
 class RestoredData(Resource):
     """etcd's data folder made from a snapshot that the console sends.
@@ -124,16 +181,20 @@ class RestoredData(Resource):
 
     @property
     def key(self) -> str:
+        """One of a host."""
         return "command:restore-data"
 
     @property
     def title(self) -> str:
+        """What a person reads."""
         return _("etcd's data from the snapshot")
 
     def evaluate(self, facts: object) -> PlanItem:
+        """It is always done."""
         return self.change("etcdctl snapshot restore")
 
     def script(self, payloads: Payloads) -> str:
+        """Receive, check, restore beside the data folder, then put it in place by a rename."""
         number = payloads.add(
             ReleaseFile("snapshot", "etcd", self.sha256, self.size, Path("snapshot"), self.size)
         )
@@ -162,8 +223,8 @@ else
     rm -rf {NEW}
     fl_fail checksum "SHA-256 {self.sha256} of {self.size:d} bytes" "$fl_x"
   fi
-  fl_run "fl_utl snapshot status {NEW}/etcd.db" || {{ rm -rf {NEW}; fl_fail snapshot_damaged "etcd reads the snapshot" "$fl_out"; }}
-  fl_run {shell.quote(restore)} || {{ rm -rf {NEW}; fl_fail command_failed "etcd takes the snapshot" "$fl_out"; }}
+  fl_run "fl_utl snapshot status {NEW}/etcd.db" || fl_fail snapshot_damaged "a snapshot" "$fl_out"
+  fl_run {shell.quote(restore)} || fl_fail command_failed "etcd takes the snapshot" "$fl_out"
   mv -T {NEW}/data/member {MEMBER} || fl_unwritable {MEMBER}
   chmod 700 {MEMBER}
   rm -rf {NEW}
@@ -185,9 +246,23 @@ class EtcdRestored(Etcd):
         here, members = ctx.here, ctx.spec.control_plane
         first = ctx.material.get(FIRST, str(members[0].id))
         joining = frozenset() if str(here.id) == first else frozenset({here.id})
-        there = tuple(h for h in members if h == here or h.id not in ctx.away)
-        spec = replace(ctx.spec, control_plane=there, joining=joining)
-        return super().resources(replace(ctx, spec=spec))
+        there = _without_away(ctx)
+        return super().resources(replace(there, spec=replace(there.spec, joining=joining)))
+
+
+def _without_away(ctx: Context) -> Context:
+    there = tuple(h for h in ctx.spec.control_plane if h.id not in ctx.away)
+    return replace(ctx, spec=replace(ctx.spec, control_plane=there))
+
+
+class RestoredBalancer(HAProxy):
+    """As always, without the API servers of hosts that were left out."""
+
+    id = "haproxy-restored"
+
+    def resources(self, ctx: Context) -> Sequence[Resource]:
+        """The next repair takes the others in again."""
+        return super().resources(_without_away(ctx))
 
 
 class NodesRestarted(Step):
@@ -223,11 +298,10 @@ class RestoreProven(Step):
     def resources(self, ctx: Context) -> Sequence[Resource]:
         """A write through the API, and every node that was not left out is ready."""
         run = shell.quote(str(ctx.spec.request.get("run", "")))
-        names = " ".join(shell.label(host.name) for host in ctx.present)
-        ready = (
-            f"{KUBECTL} get nodes {names} -o "
-            '\'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}\''
-        )
+        names = [shell.label(host.name) for host in ctx.present]
+        one = "{.metadata.name}={.status.conditions[?(@.type=='Ready')].status} "
+        every = shell.quote("jsonpath={range .items[*]}" + one + "{end}")
+        wanted = "|".join(f"{name}=True" for name in names)
         return [
             Command(
                 "restore-write",
@@ -238,10 +312,10 @@ class RestoreProven(Step):
             Wait(
                 "restore-ready",
                 _("The nodes are ready"),
-                f'found=$({ready}) && [ "$(printf "%s\\n" "$found" | grep -c True)" ='
-                f" {len(ctx.present):d} ]",
+                f'[ "$({KUBECTL} get nodes -o {every} | tr " " "\\n" |'
+                f" grep -cxE '{wanted}')\" = {len(names):d} ]",
                 300,
-                _("%(nodes)s are ready") % {"nodes": names},
+                _("%(nodes)s are ready") % {"nodes": ", ".join(names)},
                 f"{KUBECTL} get nodes -o wide",
             ),
         ]

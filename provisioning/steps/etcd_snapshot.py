@@ -72,8 +72,9 @@ rm -rf "$dir"
 mkdir -p "$dir" || fl_failed not_writable "$dir cannot be made"
 said=$(e endpoint health 2>&1) || fl_failed etcd_unhealthy "$said"
 size=$(stat -c %s {DATABASE} 2>/dev/null) || fl_failed etcd_unhealthy "{DATABASE} is not there"
-[ "$(fl_free "$dir")" -gt $((size / 1024 + {SPARE_KIB})) ] ||
-  fl_failed disk_full "$((size / 1048576 + {SPARE_KIB // 1024})) MiB are needed for a copy in $dir, $(($(fl_free "$dir") / 1024)) MiB are free"
+free=$(fl_free "$dir") need=$((size / 1024 + {SPARE_KIB}))
+[ "${{free:-0}}" -gt "$need" ] ||
+  fl_failed disk_full "$((need / 1024)) MiB are needed in $dir, $((${{free:-0}} / 1024)) are free"
 # A restore raises the revision of the last compaction (provisioning.snapshots_database): a cluster
 # that was never compacted gets one of revision 1, which removes nothing.
 e compact --physical 1 >/dev/null 2>&1

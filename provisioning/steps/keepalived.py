@@ -62,10 +62,9 @@ def keepalived_config(ctx: Context) -> str | None:
         "    vrrp_version 3",
         # What comes from elsewhere than the peers below is not ours.
         "    vrrp_check_unicast_src",
-        # Before everything else that wants the processor; where the host (a container) does not
-        # allow it, keepalived says so and goes on without.
+        # Before everything else that wants the processor. A container has no real-time budget:
+        # then keepalived says so and goes on with the Nice of its unit.
         "    vrrp_rt_priority 50",
-        "    vrrp_priority -20",
         "    vrrp_no_swap",
         "    enable_script_security",
         "    script_user nobody",
@@ -133,6 +132,7 @@ def keepalived_drop_in(ctx: Context) -> str | None:
             # Without HAProxy this host must not have the VIP.
             f"ExecStartPre=/bin/sh -c 'mkdir -p {RUN}; [ -e {DOWN} ] || echo 1 >{DOWN}'",
             f"ExecStopPost=/bin/sh -c 'ip address del {vip} 2>/dev/null || true'",
+            "Nice=-20",
             "Restart=always",
             "RestartSec=1",
             "",

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from provisioning import pki, versions
+from provisioning.facts_state import KubeletCertificate
 from provisioning.steps.base import Context, Step
-from provisioning.steps.certificates import kubeconfig_file, needs_bootstrap, pair_files
+from provisioning.steps.certificates import (
+    expired_certificate,
+    kubeconfig_file,
+    needs_bootstrap,
+    pair_files,
+)
 from provisioning.steps.dns import dns_choice
 from provisioning.steps.layout import (
     API_PORT,
@@ -24,7 +30,7 @@ from provisioning.steps.layout import (
     service_address,
     unit_file,
 )
-from provisioning.steps.resources import File, Resource, Unit, Wait
+from provisioning.steps.resources import Command, File, Resource, Unit, Wait
 from provisioning.texts import gettext as _
 
 BOOTSTRAP = f"{KUBERNETES}/bootstrap-kubelet.conf"
@@ -181,4 +187,20 @@ class Node(Step):
             content = pki.kubeconfig(
                 api_address(ctx), authority, cluster=ctx.spec.name, user="bootstrap", token=token
             )
-        return [File(BOOTSTRAP, content, 0o600, secret=True)]
+        found: list[Resource] = [File(BOOTSTRAP, content, 0o600, secret=True)]
+        expired = expired_certificate(ctx, ctx.here)
+        if expired is not None:
+            found.append(_forgotten(expired.sha256))
+        return found
+
+
+def _forgotten(sha256: str) -> Command:
+    """A certificate that has ended is taken away, so that the kubelet introduces itself anew."""
+    pems, conf = f"{KUBELET}/pki/kubelet-client-*.pem", f"{KUBERNETES}/kubelet.conf"
+    return Command(
+        "kubelet-forgets",
+        _("The kubelet's certificate that has ended is taken away"),
+        f"systemctl stop kubelet.service && rm -f {pems} {conf}",
+        unless=f'[ "$({KubeletCertificate.prints} | sha256sum | cut -c1-64)" != {sha256} ]',
+        once=False,
+    )

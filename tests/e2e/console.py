@@ -201,6 +201,12 @@ class Console:
         assert task["status"] == status, (task["failure"], self.tail(number))
         return task
 
+    def wait_ended(self, number: int, seconds: float = 300) -> Any:
+        """Wait until a task has ended, however it did."""
+        wait_for(lambda: self.task(number)["status"] in ENDED, seconds, f"task {number} ends",
+                 lambda: self.tail(number))  # fmt: skip
+        return self.task(number)
+
     def tail(self, number: int, lines: int = 40) -> str:
         answer = self.get(f"tasks/{number}/log/?before=1000000000&limit={lines}")
         return "\n".join(f"{x['host']:8} {x['step']:14} {x['text']}" for x in answer["lines"])

@@ -66,7 +66,7 @@ class RealApiServer:
     """connection(): as a cluster's admin; down() and up() stop and start it on the same port."""
 
     def __init__(self) -> None:
-        self._apiserver, self._etcd = _programs()
+        self.apiserver, self._etcd = _programs()
         self.port, etcd, peer = free_port(), free_port(), free_port()
         self._etcd_url, self._peer_url = f"http://127.0.0.1:{etcd}", f"http://127.0.0.1:{peer}"
         self.endpoint = f"https://127.0.0.1:{self.port}"
@@ -107,7 +107,7 @@ class RealApiServer:
         at = self.folder
         self.process = self._run(
             "apiserver",
-            self._apiserver,
+            self.apiserver,
             f"--etcd-servers={self._etcd_url}",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",

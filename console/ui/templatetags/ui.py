@@ -10,6 +10,7 @@ from typing import Any
 from django import template
 from django.contrib.auth.models import AnonymousUser
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
+from django.forms.boundfield import BoundWidget
 from django.template.context import Context
 from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.templatetags.static import static
@@ -127,6 +128,15 @@ def widget(field: BoundField) -> SafeString:
     if own := kind.attrs.get("class"):
         attrs["class"] = f"{attrs['class']} {own}"
     return field.as_widget(attrs=attrs)
+
+
+@register.simple_tag
+def choice_widget(choice: BoundWidget) -> SafeString:
+    """One radio button or box of a field, with its class; the label is the caller's."""
+    attrs = choice.data["attrs"]
+    if "form-check-input" not in attrs.get("class", "").split():
+        attrs["class"] = f"form-check-input {attrs.get('class', '')}".strip()
+    return choice.tag()
 
 
 def _widget_class(kind: Any) -> str:

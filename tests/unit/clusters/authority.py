@@ -27,7 +27,9 @@ class Authority:
         self.key = _key_pem(self._key)
 
     def server(self, *addresses: str, life: timedelta = timedelta(days=1)) -> tuple[str, str]:
-        names = [x509.IPAddress(ipaddress.ip_address(a)) for a in addresses]
+        """For these addresses, and for the Service as every API server's certificate is."""
+        names: list = [x509.IPAddress(ipaddress.ip_address(a)) for a in addresses]
+        names.append(x509.DNSName("kubernetes"))
         return self._leaf("kube-apiserver", None, ExtendedKeyUsageOID.SERVER_AUTH, names, life)
 
     def client(

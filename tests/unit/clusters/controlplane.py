@@ -35,7 +35,7 @@ def free_port() -> int:
 
 
 class Part:
-    """One HTTPS server that asks for a client certificate. answer(path, body) -> (status, bytes)."""
+    """An HTTPS server that asks for a client certificate. answer(path, body) -> (status, bytes)."""
 
     def __init__(self, address: str, port: int, authority: Authority, pair, answer) -> None:
         self.address, self.port, self.answer = address, port, answer
@@ -114,6 +114,7 @@ class Relay:
 
     def __init__(self, address: str, port: int, targets) -> None:
         self.address, self.port, self.targets = address, port, targets
+        self.accepted = 0
         self._listener = None
         self._open: list[socket.socket] = []
 
@@ -141,6 +142,7 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 client, _address = listener.accept()
+                self.accepted += 1
                 threading.Thread(target=self._pass, args=(client,), daemon=True).start()
 
     def _pass(self, client: socket.socket) -> None:
@@ -177,16 +179,15 @@ class Host:
 
     def __init__(self, plane: ControlPlane, number: int) -> None:
         self.name, self.address, self.number = f"cp{number}", plane.address(number), number
-        ports, kube = plane.ports, plane.kube
-        self.api = ApiServer(kube, plane.pair, self.address, ports.api)
+        ports, kube, pair = plane.ports, plane.kube, plane.pairs[number - 1]
+        self.api = ApiServer(kube, pair, self.address, ports.api)
         self.relay = Relay(self.address, plane.entry, plane.listening)
-        self.stats = Part(self.address, ports.stats, kube, plane.pair, self._stats)
+        self.stats = Part(self.address, ports.stats, kube, pair, self._stats)
         self.etcd = Part(self.address, ports.etcd, plane.etcd_ca, plane.etcd_pair, self._etcd)
         self.plane = plane
         self.sees_down: set[str] = set()
         self.status: dict = {}
-        self.started = self.learner = False
-        self.started = True
+        self.started, self.learner = True, False
         self.raw: bytes | None = None  # what etcd and the statistics answer instead
 
     def _stats(self, path: str, _body: bytes) -> tuple[int, bytes]:
@@ -261,13 +262,14 @@ class ControlPlane:
         self.vip = f"{self._base}.100"
         self.kube, self.etcd_ca = Authority(), Authority("etcd")
         addresses = [self.address(n) for n in range(1, members + 1)]
-        self.pair = self.kube.server(*addresses, self.vip)
+        # As the real ones: each its own address and the entry's, none those of the others.
+        self.pairs = [self.kube.server(address, self.vip) for address in addresses]
         self.etcd_pair = self.etcd_ca.server(*addresses)
         self.hosts: list[Host] = []
         self.hosts = [Host(self, n) for n in range(1, members + 1)]
         self.leader = self.hosts[0].id
         self.vip_relay = Relay(self.vip, self.entry, self.listening)
-        self.vip_stats = Part(self.vip, self.ports.stats, self.kube, self.pair, self._holder)
+        self.vip_stats = Part(self.vip, self.ports.stats, self.kube, self.pairs[0], self._holder)
         self.holder = "cp1"
         for name in ("kube-scheduler", "kube-controller-manager"):
             self.lease(name, "cp1")

@@ -50,7 +50,7 @@ def test_each_status_has_its_kind_and_says_what_the_server_said(code, kind):
 def test_a_forbidden_eviction_carries_its_causes():
     cause = {"reason": "DisruptionBudget", "message": "needs 2\nhealthy \x1b[31mpods"}
     error = of_status(AT, "/x", 429, status(429, causes=[cause], retryAfterSeconds=10))
-    assert error.causes == (("DisruptionBudget", "needs 2 healthy [31mpods"),)
+    assert error.causes == (("DisruptionBudget", "needs 2 healthy [31mpods", ""),)
     assert error.retry_after == 10
 
 
@@ -86,7 +86,7 @@ def test_any_answer_becomes_one_line_of_bounded_length(code, body):
     assert isinstance(error, KubeError)
     assert "\n" not in str(error)
     assert len(str(error)) < 600
-    assert all(len(reason) <= 200 and len(text) <= 200 for reason, text in error.causes)
+    assert all(len(part) <= 200 for cause in error.causes for part in cause)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,21 @@ def test_a_kept_connection_to_a_restarted_server_is_opened_anew(plane):
         probe.close()
 
 
+def test_each_look_comes_in_anew_through_haproxy_and_the_virtual_ip(plane):
+    probe = probe_of(plane)
+    try:
+        for number in range(1, 4):
+            sight = probe.look()
+            assert sight.vip.api.seen.state == "up"
+            assert {m.proxy.seen.state for m in sight.members} == {"up"}
+            assert plane.vip_relay.accepted == number
+            assert plane.hosts[2].relay.accepted == number
+        plane.vip_down()
+        assert probe.look().vip.api.seen.state == "down", "an old connection proves nothing"
+    finally:
+        probe.close()
+
+
 def test_a_lightweight_cluster_has_neither_virtual_ip_nor_haproxy():
     with ControlPlane(1) as plane:
         full = plane.layout()

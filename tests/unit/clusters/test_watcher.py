@@ -12,9 +12,9 @@ from django.contrib.sessions.models import Session
 from django.db import connections
 from django.utils import timezone
 
-from clusters.inventory.attendance import Timing
 from clusters.inventory.lease import Lease, LeaseLost, claim
 from clusters.inventory.nodes import Nodes
+from clusters.inventory.timing import Timing
 from clusters.inventory.watcher import Watcher
 from clusters.models import Cluster, ClusterStatus
 from tests.factories import ClusterFactory, NodeFactory

@@ -44,11 +44,11 @@ class Tls:
     def _said(self) -> dict:
         return json.loads(self._process.stdout.readline())
 
-    def do(self, command: str) -> float:
-        """down, up, mute, talk, unready or ready; the monotonic time at which it was done."""
+    def do(self, command: str) -> tuple[float, float]:
+        """down, up, mute, talk, unready or ready; the times between which it was done."""
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
-        return self._said()["at"]
+        return tuple(self._said()["at"])
 
 
 async def serve(folder: Path, port: int) -> None:
@@ -77,7 +77,7 @@ async def serve(folder: Path, port: int) -> None:
     print(json.dumps({"port": port}), flush=True)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        command = line.strip()
+        command, before = line.strip(), time.monotonic()
         if command == "down":
             server.close()
         elif command == "up":
@@ -86,7 +86,7 @@ async def serve(folder: Path, port: int) -> None:
             state["mute"] = command == "mute"
         else:
             state["ready"] = command == "ready"
-        print(json.dumps({"at": time.monotonic()}), flush=True)
+        print(json.dumps({"at": [before, time.monotonic()]}), flush=True)
 
 
 if __name__ == "__main__":

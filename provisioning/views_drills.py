@@ -1,0 +1,83 @@
+"""The page that rehearses a failure, and the tab with what earlier drills measured."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
+
+from clusters.models import Cluster, Origin, Profile
+from clusters.tabs import Tab, registry
+from console.accounts.models import User
+from console.accounts.permissions import allowed, requires
+from provisioning import cluster_operations
+from provisioning.models_drills import Drill, DrillTarget
+from provisioning.operation_pages import operable
+from provisioning.operations import Refused
+from provisioning.steps.base import Problem
+
+SHOWN = 50
+
+
+class DrillForm(forms.Form):
+    """What to stop."""
+
+    target = forms.ChoiceField(
+        label=_("Stop"),
+        choices=DrillTarget.choices,
+        initial=DrillTarget.HAPROXY,
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+    )
+
+
+@requires(GET="clusters.change", POST="clusters.change")
+def drill(request: HttpRequest, pk: int) -> HttpResponse:
+    """First what would happen, then the launch of just that."""
+    cluster = get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED, profile=Profile.STANDARD)
+    form = DrillForm(request.POST or None)
+    problems: list[Problem] = []
+    plan = None
+    if form.is_bound and form.is_valid():
+        values = form.cleaned_data
+        seen = request.POST.get("reviewed") == values["target"]
+        try:
+            if request.GET.get("step") == "launch" and seen:
+                user = cast(User, request.user)
+                task = cluster_operations.launch(cluster, "drill", values, user, request)
+                return redirect("provisioning:task", pk=task.pk)
+            found = cluster_operations.preview(cluster, "drill", values)
+            problems, plan = found.problems, found.plan
+        except Refused as refused:
+            problems = refused.problems
+    context = {
+        "cluster": cluster,
+        "form": form,
+        "plan": plan,
+        "problems": problems,
+        "reviewed": form.cleaned_data["target"] if plan else "",
+    }
+    return render(request, "clusters/drill.html", context)
+
+
+def tab_context(request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
+    """The drills of a cluster, newest first."""
+    drills = Drill.objects.filter(cluster=cluster).select_related("task")
+    possible = operable(cluster) and allowed(request.user, "clusters.change")
+    return {"drills": drills[:SHOWN], "possible": possible}
+
+
+def _shown(cluster: Cluster) -> bool:
+    return cluster.profile == Profile.STANDARD and cluster.origin == Origin.PROVISIONED
+
+
+def register() -> None:
+    """Add the tab to the cluster's page."""
+    registry.add_tab(
+        Tab(
+            "drills", _("HA drills"), "clusters.view", "clusters/tab_drills.html", tab_context,
+            order=28, shown=_shown, count=lambda c: Drill.objects.filter(cluster=c).count(),
+        )
+    )  # fmt: skip
