@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,14 +110,10 @@ def _once(
     runs: list[Callable[[], None]] = []
     for place, link in enumerate(links):
         if way == ENGINE:
-            runs.append(lambda link=link: _by_engine(link, files, CLUSTER + number))
+            runs.append(partial(_by_engine, link, files, CLUSTER + number))
         else:
             from_here, onward = _route(way, place, addresses)
-            runs.append(
-                lambda link=link, f=from_here, o=onward: _by_stream(
-                    link, files, from_here=f, onward=o
-                )
-            )
+            runs.append(partial(_by_stream, link, files, from_here=from_here, onward=onward))
     counter = Path(f"/sys/class/net/{lab.plan.bridge}/statistics/tx_bytes")
     sent, cpu, machine = int(counter.read_text()), time.process_time(), _machine_seconds()
     begin = time.perf_counter()

@@ -31,6 +31,7 @@ BINARIES = (
 ETCD = ("etcd", "etcdctl")
 CNI_PLUGINS = ("bridge", "host-local", "loopback", "portmap", "firewall", "bandwidth")
 DEFAULT_VERSION = "v1.20.2"
+NEXT_VERSION = "v1.21.0"  # the default's source under another name: what upgrades are tried with
 VERSION = re.compile(r"v1\.\d+\.\d+")
 NAMING_VARIABLES = ("FLOTILLA_KUBERNETES", "KUBEBUILDER_ASSETS")
 

@@ -12,6 +12,7 @@ class ProvisioningConfig(AppConfig):
         from clusters import busy
         from provisioning import (  # noqa: F401
             action_drill,
+            action_entry,
             action_nodes,
             action_upgrade,
             cluster_pages,

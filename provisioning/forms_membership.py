@@ -63,10 +63,26 @@ class AddNodesForm(EvenNumber, PlacementForm):
         }
 
 
+class MemberField(forms.ModelChoiceField):
+    """A host of the cluster, with its role and whether it answers."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Name, role and state."""
+        return f"{obj.name} · {obj.get_cluster_role_display()} · {obj.get_state_display()}"
+
+
+class FreeHostField(forms.ModelChoiceField):
+    """A host of no cluster."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Name and address."""
+        return f"{obj.name} · {obj.address}"
+
+
 class NodeForm(EvenNumber):
     """What removing and replacing a node share: which host, and whether by force."""
 
-    host = forms.ModelChoiceField(
+    host = MemberField(
         label=_("Host"),
         queryset=Host.objects.none(),
         required=False,
@@ -87,7 +103,6 @@ class NodeForm(EvenNumber):
         field = self.fields["host"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Host.objects.filter(cluster=cluster).order_by("cluster_index")
-        field.label_from_instance = _member_label  # type: ignore[method-assign]
         self.other_problems: list[Problem] = []
 
     @property
@@ -155,7 +170,7 @@ class RemoveNodeForm(NodeForm):
 class ReplaceNodeForm(NodeForm):
     """Who leaves, dead or alive, and who takes the place."""
 
-    replacement = forms.ModelChoiceField(
+    replacement = FreeHostField(
         label=_("Replacement"),
         queryset=Host.objects.none(),
         required=False,
@@ -176,7 +191,6 @@ class ReplaceNodeForm(NodeForm):
         if self.is_bound and str(self.data.get("replacement", "")).isdigit():
             shown |= Q(pk=int(self.data["replacement"]))
         field.queryset = Host.objects.filter(shown).order_by("name")
-        field.label_from_instance = _free_label  # type: ignore[method-assign]
         self.order_fields(["host", "replacement", "force", "accept_even"])
 
     def values(self) -> dict[str, Any]:
@@ -194,11 +208,3 @@ def _named(data: Mapping[str, Any]) -> list[int]:
     """The numbers of the hosts whose role was sent."""
     keys = (str(key).removeprefix("role-") for key in data if str(key).startswith("role-"))
     return [int(key) for key in keys if key.isascii() and key.isdigit() and len(key) < 19]
-
-
-def _member_label(host: Any) -> str:
-    return f"{host.name} · {host.get_cluster_role_display()} · {host.get_state_display()}"
-
-
-def _free_label(host: Any) -> str:
-    return f"{host.name} · {host.address}"

@@ -13,6 +13,7 @@ from provisioning.models import Host, StepStatus, Task, TaskStatus, TaskStep
 from provisioning.models_hosts import ClusterRole
 
 DONE = (StepStatus.CHANGED, StepStatus.UNCHANGED, StepStatus.SKIPPED)
+AWAY = "away"  # the code of a step that was left out because its host could not be reached
 # Beyond this many cells only the phases that matter now are shown step by step.
 MANY_CELLS = 400
 
@@ -62,7 +63,8 @@ class PhaseView:
 class NodeView:
     """One machine of the topology: what it does now and how far it is.
 
-    change: "joins" or "leaves" where the task changes who belongs to the cluster.
+    change: "joins" or "leaves" where the task changes who belongs to the cluster;
+    away: why the task goes on without it.
     """
 
     name: str
@@ -71,6 +73,7 @@ class NodeView:
     progress: Progress
     now: str  # the title of the step that runs or failed
     change: str = ""
+    away: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,10 +232,15 @@ def _tiers(
                 progress=progress_of(task, mine),
                 now=now[0].title if now else "",
                 change=changes.get(host.pk, "") if host else "",
+                away=next((str(s.failure["found"]) for s in mine if _is_away(s)), ""),
             )
         )
     order = (ClusterRole.CONTROL_PLANE, ClusterRole.WORKER, ClusterRole.NONE)
     return tuple(Tier(role=role, nodes=tuple(tiers[role])) for role in order if role in tiers)
+
+
+def _is_away(step: TaskStep) -> bool:
+    return step.status == StepStatus.SKIPPED and step.failure.get("code") == AWAY
 
 
 def _asked(task: Task) -> tuple[dict[int, str], dict[int, str]]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from django.utils.translation import gettext_noop
 
 TITLES = (
+    gettext_noop("Clients go to the other API servers"),
+    gettext_noop("Clients come back to this API server"),
     gettext_noop("HA drill"),
     gettext_noop("Every part is up again"),
     gettext_noop("Stop it, measure, put it back"),

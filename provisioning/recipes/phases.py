@@ -9,6 +9,7 @@ from provisioning.steps.base import Phase, Placed
 from provisioning.steps.binaries import Binaries, ControlPlanePrograms
 from provisioning.steps.certificates import Certificates
 from provisioning.steps.control_plane import ControlPlane
+from provisioning.steps.entry import EntryLeft, EntryRejoined
 from provisioning.steps.etcd import Etcd
 from provisioning.steps.haproxy import HAProxy
 from provisioning.steps.keepalived import Keepalived
@@ -102,6 +103,13 @@ def one_by_one(spec: ClusterSpec, hosts: Hosts) -> tuple[Phase, ...]:
     if not hosts:
         return ()
     return (Phase("control-plane", "Control plane, one host after another", placed, rolling=True),)
+
+
+def out_of_entry(spec: ClusterSpec, hosts: Hosts, *placed: Placed) -> tuple[Placed, ...]:
+    """What stops an API server, between leaving the load balancers and coming back to them."""
+    if not spec.vip:
+        return placed
+    return (Placed(EntryLeft(), hosts), *placed, Placed(EntryRejoined(), hosts))
 
 
 def _unless_empty(id: str, title: str, placed: tuple[Placed, ...]) -> tuple[Phase, ...]:

@@ -41,10 +41,15 @@ def one_by_one(spec: ClusterSpec) -> tuple[Phase, ...]:
     members = spec.control_plane
     placed = (
         Placed(OthersCarryOn(), members),
-        Placed(Etcd(), members),
+        # A load balancer that reloads forgets who is to be left out: it comes first.
         *parts.balancers(spec, members),
-        Placed(ControlPlane(), members),
-        Placed(ApiReady(), members),
+        *parts.out_of_entry(
+            spec,
+            members,
+            Placed(Etcd(), members),
+            Placed(ControlPlane(), members),
+            Placed(ApiReady(), members),
+        ),
     )
     return (Phase("control-plane", "Control plane, one host after another", placed, rolling=True),)
 

@@ -72,12 +72,17 @@ def _control_plane(spec: ClusterSpec, hosts: parts.Hosts) -> tuple[Placed, ...]:
     return (
         Placed(OthersCarryOn(), hosts),
         *_drained(spec, hosts),
-        Placed(ControlPlanePrograms(), hosts),
-        Placed(Etcd(), hosts),
+        # A load balancer that reloads forgets who is to be left out: it comes first.
         *parts.balancers(spec, hosts),
-        Placed(ControlPlane(), hosts),
-        Placed(ApiReady(), hosts),
-        Placed(ApiUpgraded(), hosts),
+        *parts.out_of_entry(
+            spec,
+            hosts,
+            Placed(ControlPlanePrograms(), hosts),
+            Placed(Etcd(), hosts),
+            Placed(ControlPlane(), hosts),
+            Placed(ApiReady(), hosts),
+            Placed(ApiUpgraded(), hosts),
+        ),
         *_switched(spec, hosts),
     )
 
@@ -113,7 +118,7 @@ def _objects(spec: ClusterSpec) -> Phase:
 
 
 def upgrade_preflight(spec: ClusterSpec, facts: Mapping[int, Facts]) -> list[Problem]:
-    """What speaks against an upgrade by what the hosts tell, besides what is wrong with any of them.
+    """What speaks against an upgrade by what the hosts tell, besides what any recipe refuses.
 
     What only the cluster's API knows is asked by the action UpgradeCheck.
     """

@@ -189,7 +189,7 @@ def test_workers_come_and_go_and_a_dead_control_plane_is_replaced(
         console.post(f"{path}add-nodes/", {"workers": ["node2"]})
     assert "clean" in str(refused.value).lower()
     cleaned = console.post(f"hosts/{numbers['node2']}/clean-up/")
-    console.wait(cleaned["task"]["id"])
+    console.wait(cleaned["id"])
     added = console.post(f"{path}add-nodes/", {"workers": ["node2"]})
     console.wait(added["task"]["id"])
     assert kubectl.ready() == dict.fromkeys(["node1", "node2", "node3", "node4"], True)
@@ -223,7 +223,7 @@ def test_delete_goes_on_without_a_host_that_is_gone(
     assert skipped == {"node3"}
     lab.host("node3").boot()
     wait_for(lambda: _reachable(console, numbers["node3"]), 60, "node3 is back")
-    console.wait(console.post(f"hosts/{numbers['node3']}/clean-up/")["task"]["id"])
+    console.wait(console.post(f"hosts/{numbers['node3']}/clean-up/")["id"])
     for host in lab.hosts:
         row = console.get(f"hosts/{numbers[host.name]}/")
         assert row["cluster"] is None and row["cleanups"] == []

@@ -12,6 +12,7 @@ from clusters.inventory.control_plane import ControlPlaneWatch
 from clusters.inventory.lease import LeaseLost, claim
 from clusters.inventory.timing import Timing
 from clusters.models import Cluster, ClusterStatus, ControlPlaneHealth
+from tests.factories import ClusterFactory, TaskFactory
 from tests.unit.clusters.apiserver import node
 from tests.unit.clusters.controlplane import ControlPlane
 from tests.unit.clusters.test_watcher import names, status, until, watching
@@ -203,6 +204,13 @@ def test_it_looks_more_often_while_something_goes_on(plane, monkeypatch):
     plane.hosts[0].relay.up()
     Cluster.objects.filter(pk=cluster.pk).update(status=ClusterStatus.PROVISIONING)
     assert watch._once() == 0.1
+
+
+def test_a_task_that_waits_or_runs_makes_its_cluster_busy():
+    task = TaskFactory(cluster=ClusterFactory())
+    other = ClusterFactory()
+    assert busy.is_busy(task.cluster)
+    assert not busy.is_busy(other)
 
 
 def at_work(_cluster: Cluster) -> bool:

@@ -57,11 +57,11 @@ def test_the_create_page_says_when_hosts_or_releases_are_missing(admin_client):
     assert "No Kubernetes release is ready" in html
 
 
-def test_both_types_stand_side_by_side_and_standard_comes_next(admin_client, choice):
+def test_both_types_stand_side_by_side(admin_client, choice):
     html = admin_client.get(CREATE).content.decode()
     assert html.count('<svg class="fl-picture"') == 2
-    assert re.search(r'value="standard"\s+disabled', html)
-    assert "comes next" in html
+    assert re.search(r'value="lightweight" checked', html)
+    assert re.search(r'value="standard">', html)
 
 
 def test_hosts_that_cannot_be_chosen_say_why(admin_client, choice):
