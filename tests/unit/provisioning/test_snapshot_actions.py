@@ -32,6 +32,9 @@ from tests.factories import ClusterFactory, TaskFactory
 from tests.unit.clusters.cast import host, release
 from tests.unit.provisioning.snapshot_rows import DATABASE, UID, snapshot
 
+# The task's log is written by a thread of its own.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 WITH_UID = DATABASE + UID.encode()
 
 
@@ -91,7 +94,7 @@ def _own_folder(settings, tmp_path):
 
 
 @pytest.fixture
-def cluster(db):
+def cluster(transactional_db):
     release()
     made = ClusterFactory(name="edge", seen=timezone.now())
     for number in (1, 2, 3):
@@ -122,7 +125,7 @@ def act(cluster, operation: str, action: str, links: list[FakeLink | None], **pa
     try:
         return ACTIONS[action](ActionContext(run, cluster, spec, first, runners, {}, material, row))
     finally:
-        run.writer.flush()
+        run.writer.close()
 
 
 def take(cluster, *links: FakeLink | None) -> Snapshot:
