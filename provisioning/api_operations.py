@@ -29,18 +29,18 @@ from provisioning.models import Host
 from provisioning.operations import Refused
 
 
-class HostField(HostsField):
+class HostField(serializers.Field[Host, Any, int, Any]):
     """One host by number or name."""
 
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self, data: Any) -> Host:
         """The host. Invalid when it does not exist."""
         if not isinstance(data, str | int) or isinstance(data, bool):
             raise serializers.ValidationError([_("Give a host's number or name.")])
-        return super().to_internal_value([data])[0]
+        return HostsField().to_internal_value([data])[0]
 
-    def to_representation(self, data: Host) -> Any:
+    def to_representation(self, value: Host) -> int:
         """Its number."""
-        return data.pk
+        return value.pk
 
 
 class AddNodesSerializer(serializers.Serializer[Any]):

@@ -93,9 +93,7 @@ class UpgradeActions:
         return Response(CertificatesSerializer({"certificates": rows}).data)
 
     @extend_schema(request=None, parameters=[DRY_RUN], responses=_ANSWERS)
-    @action(
-        detail=True, methods=["post"], url_path="renew-certificates", filter_backends=[]
-    )
+    @action(detail=True, methods=["post"], url_path="renew-certificates", filter_backends=[])
     def renew_certificates(self, request: Request, pk: str | None = None) -> Response:
         """Make every leaf certificate anew; also when all of them have expired."""
         cluster: Cluster = self.get_object()  # type: ignore[attr-defined]

@@ -57,6 +57,9 @@ def preview(request: ClusterRequest) -> Preview:
     except ReleaseError as error:  # its files went away just now
         spec = None
         problems.append(Problem("release_incomplete", str(error), error.hint, field="release"))
+    except Refused as refused:  # no virtual router id is free
+        spec = None
+        problems += refused.problems
     if spec is None:
         return Preview(problems, None)
     recipe = RECIPES[CREATE[request.profile]]
@@ -133,7 +136,11 @@ def create_cluster(
     except IntegrityError:
         if Cluster.objects.filter(name=request.name).exists():
             raise Refused([name_taken(request.name)]) from None
-        raise
+        if request.profile != Profile.STANDARD:
+            raise
+        # Only where transactions run side by side (PostgreSQL): each saw the same id free.
+        what = _("Another cluster has taken the same virtual router id at the same moment.")
+        raise Refused([Problem("router_id", what, _("Try again: the next one is free."))]) from None
     return cluster, task
 
 

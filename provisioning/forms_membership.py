@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db.models import Q
@@ -17,6 +17,11 @@ from provisioning.membership import members
 from provisioning.models import Host
 from provisioning.models_hosts import ClusterRole
 from provisioning.steps.base import Problem
+
+if TYPE_CHECKING:
+    HostChoiceField = forms.ModelChoiceField[Host]
+else:
+    HostChoiceField = forms.ModelChoiceField
 
 MOST_HOSTS_SHOWN = 500
 
@@ -63,7 +68,7 @@ class AddNodesForm(EvenNumber, PlacementForm):
         }
 
 
-class MemberField(forms.ModelChoiceField):
+class MemberField(HostChoiceField):
     """A host of the cluster, with its role and whether it answers."""
 
     def label_from_instance(self, obj: Any) -> str:
@@ -71,7 +76,7 @@ class MemberField(forms.ModelChoiceField):
         return f"{obj.name} · {obj.get_cluster_role_display()} · {obj.get_state_display()}"
 
 
-class FreeHostField(forms.ModelChoiceField):
+class FreeHostField(HostChoiceField):
     """A host of no cluster."""
 
     def label_from_instance(self, obj: Any) -> str:

@@ -35,6 +35,4 @@ def control_plane_expired(cluster: Cluster, at: datetime) -> bool:
     return any(expiry.ends <= at for expiry in pki.expiries(found))
 
 
-register(
-    Kind("renew_certificates", "cluster.certificates_renewed", renew, even_unhealthy=True)
-)
+register(Kind("renew_certificates", "cluster.certificates_renewed", renew, even_unhealthy=True))

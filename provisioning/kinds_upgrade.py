@@ -19,7 +19,7 @@ from provisioning.steps.base import Problem
 
 
 def upgrade(cluster: Cluster, values: Mapping[str, Any]) -> Wanted:
-    """values: release, accept_removed_apis, force (pods without a controller may go), drain_seconds."""
+    """values: release, accept_removed_apis, drain_seconds, force (pods without a controller go)."""
     release = values.get("release")
     version = release.version if isinstance(release, Release) else ""
     title = _("Upgrade %(name)s to %(version)s") % {"name": cluster.name, "version": version}

@@ -168,6 +168,8 @@ def ended(task: Task) -> None:
         return
     done = host.cleanups.filter(cluster_number__in=task.parameters["cleanups"])
     names = list(done.values_list("cluster_name", flat=True))
+    if not names:  # an older task that was retried after another one had done it
+        return
     done.delete()
     record("host.cleaned_up", host, actor=task.created_by, after={"clusters": names})
 

@@ -14,7 +14,7 @@ from provisioning.clusters import free_router_id
 from provisioning.departures import away_of, mended, note_missed, release_hosts
 from provisioning.journal import PlannedStep
 from provisioning.membership import Parties, members, note_places
-from provisioning.models import Host, Task, TaskStatus
+from provisioning.models import Host, StepStatus, Task, TaskStatus
 from provisioning.operation_spec import operation_spec
 from provisioning.operations import Operation, register
 from provisioning.recipe_rows import CHECK_STEP, planned_steps
@@ -119,13 +119,14 @@ def created_again(task: Task) -> None:
     """A failed creation goes on; with another router id when its own was heard on the network."""
     cluster = _cluster(task)
     last = task.steps.filter(step=CHECK_STEP).first()
-    if cluster.router_id and last is not None and last.failure.get("code") == "router_id":
-        heard = {cluster.router_id}
-        for host in members(cluster):
-            facts = facts_of(host)
-            heard |= set(facts.vrrp_heard if facts else ())
-        cluster.router_id = free_router_id(heard)
-        cluster.save(update_fields=["router_id"])
+    if cluster.router_id and last is not None and last.status == StepStatus.FAILED:
+        known = [facts for host in members(cluster) if (facts := facts_of(host))]
+        heard = {id for facts in known for id in facts.vrrp_heard}
+        ours = any(cluster.pk in facts.clusters for facts in known)
+        # The failure bears the code of the first problem alone, and there may have been more.
+        if last.failure.get("code") == "router_id" or (cluster.router_id in heard and not ours):
+            cluster.router_id = free_router_id({cluster.router_id, *heard})
+            cluster.save(update_fields=["router_id"])
     cluster.set_status(ClusterStatus.PROVISIONING)
 
 

@@ -21,7 +21,10 @@ def still_right(run: TaskRun) -> None:
 
     Raises Failure.
     """
-    cluster = Cluster.objects.get(pk=run.task.cluster_id)
+    cluster = run.task.cluster
+    if cluster is None:
+        raise Failure(found=_("The cluster of this task is gone."), code="cluster")
+    cluster.refresh_from_db()
     old, new = str(run.parameters["from"]), str(run.parameters["to"])
     begun = upgrading.upgrading_to(cluster)
     if cluster.version in (old, new) and begun in ("", new):
@@ -63,11 +66,13 @@ def upgraded_again(task: Task) -> None:
 
 
 def _locked(task: Task) -> Cluster | None:
+    if task.cluster_id is None:
+        return None
     return Cluster.objects.select_for_update().filter(pk=task.cluster_id).first()
 
 
 def _switched(task: Task) -> bool:
-    """Whether a step has begun, in this or an earlier task, after which hosts run another version."""
+    """Whether hosts may run another version since this task, or an earlier one that failed too."""
     steps = TaskStep.objects.filter(
         task__cluster=task.cluster_id,
         task__operation=task.operation,
@@ -75,6 +80,7 @@ def _switched(task: Task) -> bool:
         task__parameters__from=task.parameters["from"],
         attempt__gt=0,
     )
+    steps = steps.exclude(task__status=TaskStatus.SUCCEEDED)
     return steps.exclude(phase__in=(*LOOKS, *HARMLESS)).exists()
 
 
@@ -84,7 +90,5 @@ def renewed(task: Task) -> None:
         note_missed(task)
 
 
-register_recipe(
-    "upgrade", gettext_noop("Upgrade a cluster"), upgraded, upgraded_again, still_right
-)
+register_recipe("upgrade", gettext_noop("Upgrade a cluster"), upgraded, upgraded_again, still_right)
 register_recipe("renew_certificates", gettext_noop("Renew a cluster's certificates"), renewed)

@@ -161,14 +161,14 @@ def retry(task: Task, user: User | None, request: HttpRequest | None = None) -> 
             fence=F("fence"),
         ):
             return False
-        TaskStep.objects.filter(
-            task=task,
-            status__in=(StepStatus.FAILED, StepStatus.CANCELED, StepStatus.RUNNING),
-        ).update(status=StepStatus.PENDING, started=None, ended=None, failure={})
         task.refresh_from_db()
         kind = OPERATIONS.get(task.operation)
         if kind is not None and kind.on_retry is not None:
             kind.on_retry(task)
+        TaskStep.objects.filter(
+            task=task,
+            status__in=(StepStatus.FAILED, StepStatus.CANCELED, StepStatus.RUNNING),
+        ).update(status=StepStatus.PENDING, started=None, ended=None, failure={})
         record("task.retried", task, request=request, actor=user)
     task.refresh_from_db()
     return True

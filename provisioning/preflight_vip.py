@@ -158,7 +158,7 @@ def _router(spec: ClusterSpec, known: Known) -> Iterator[Problem]:
                 "router_id",
                 _("VRRP router id %(id)d is in use on the network of %(host)s already.")
                 % {"id": spec.router_id, "host": host.name},
-                _("Choose another router id."), host.id,
+                _("Retry: the console then takes another id by itself."), host.id,
             )  # fmt: skip
             return
 

@@ -34,7 +34,7 @@ from provisioning.steps.compile import CompiledScript, compile_script
 from provisioning.steps.undo import UndoStep
 
 # Failures after which a host that is not needed is left out instead.
-AWAY_CODES = ("unreachable", "key_changed", "jump")
+AWAY_CODES = ("unreachable", "key_changed", "jump", "other_machine")
 AWAY = "away"
 
 
@@ -87,8 +87,39 @@ class RecipeRun:
                 ask = self.spec.vip if phase == "preflight" else ""
                 vip = ask if host in self.spec.control_plane else ""
                 self.facts[host.id] = self.runners[host.id].facts(vip)
+                if phase == "preflight":
+                    self._refuse_another_machine(host)
 
         self._on_hosts(self.spec.touched, look)
+
+    def _refuse_another_machine(self, host: HostSpec) -> None:
+        """What is undone by the console's records is undone on the machine that they are about.
+
+        Another one at the same address (with a key that was copied, or that somebody has
+        trusted) has nothing of the cluster, and files of its own at the same places.
+        """
+        if self.recipe.id != DELETE.id and host not in self.spec.leaving:
+            return
+        facts, then = self.facts[host.id], self.material.get(_machine(host), "")
+        if not then or facts.machine_id == then or self.spec.id in facts.clusters:
+            return
+        raise Failure(
+            host=host.name,
+            code="other_machine",
+            expected=_("The machine that joined the cluster (machine id %(id)s).") % {"id": then},
+            found=_("%(host)s is another machine now (machine id %(id)s): nothing is undone on it.")
+            % {"host": host.name, "id": facts.machine_id or "?"},
+            hint=_("Bring the machine back to its address, or forget its clean-up."),
+        )
+
+    def _note_machines(self) -> None:
+        """Keep which machine is behind each host: its address and its key may move to another."""
+        if self.recipe.id == DELETE.id:
+            return
+        for host in self.spec.hosts:
+            facts = self.facts.get(host.id)
+            if facts is not None and facts.machine_id and host.id not in self.away:
+                self.material[_machine(host)] = facts.machine_id
 
     def _untouched(self) -> set[int]:
         """Hosts that no task of this cluster has begun to change: a deletion leaves them alone.
@@ -142,6 +173,7 @@ class RecipeRun:
                     hint=" ".join(dict.fromkeys(p.mend for p in problems)),
                     expected=_("Hosts that fit; nothing has been changed yet."),
                 )
+        self._note_machines()
 
     def _stretch(self, stretch: list[Part]) -> None:
         phase, placed = stretch[0]
@@ -293,6 +325,11 @@ class RecipeRun:
             for error in errors:
                 if isinstance(error, kind):
                     raise error
+
+
+def _machine(host: HostSpec) -> str:
+    """The name in the cluster's material under which a host's machine id is kept."""
+    return f"hosts/{host.id}/machine-id"
 
 
 class _Journaled:

@@ -139,6 +139,15 @@ def stale_members(cluster: Cluster) -> list[Host]:
     return list(Host.objects.filter(pk__in=numbers, cluster=cluster).order_by("cluster_index"))
 
 
+def stale_problem(cluster: Cluster) -> Problem | None:
+    """Why nothing may be run on all control planes: some hold the data from before a restore."""
+    names = ", ".join(host.name for host in stale_members(cluster))
+    if not names:
+        return None
+    what = _("%(hosts)s still hold the data from before the restore.") % {"hosts": names}
+    return Problem("stale_members", what, _("Replace or remove them first."))
+
+
 def told(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as audit events name it."""
     return {

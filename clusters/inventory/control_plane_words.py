@@ -28,7 +28,7 @@ WORDS: dict[str, tuple[Any, Any]] = {
         _("Look at keepalived on the control planes: systemctl status keepalived haproxy."),
     ),
     "vip_not_ready": (
-        _("The virtual IP %(vip)s answers, and no ready API server behind it."),
+        _("No API server behind the virtual IP %(vip)s is ready."),
         _("Look at the API servers and at what HAProxy sees of them, below."),
     ),
     "vip_stranger": (

@@ -14,7 +14,7 @@ from provisioning.texts import gettext as _
 
 ENTRY_PORT = 8443  # the API's entry: VIP:8443
 STATUS_PORT = 8444  # for the console alone: who holds the VIP, which back ends are up
-ALIVE_PORT = 8445  # on 127.0.0.1, for keepalived: whether HAProxy still answers
+ALIVE_PORT = 8445  # on 127.0.0.1, for keepalived: 200 while HAProxy has an API server, else 503
 CONSOLE = "flotilla:console"  # CN of the console's client certificate (steps/certificates.py)
 CONFIG = "/etc/haproxy/haproxy.cfg"
 PEM = f"{PKI}/haproxy.pem"
@@ -129,6 +129,9 @@ def _alive() -> list[str]:
         f"    bind 127.0.0.1:{ALIVE_PORT}",
         "    timeout client 2s",
         "    monitor-uri /",
+        # A host that the others do not hear takes the VIP, and with it every client. When it finds
+        # no API server behind itself it must not keep them from the host that has some.
+        "    monitor fail if { nbsrv(api-servers) eq 0 }",
         "    http-request deny",
         "",
     ]

@@ -21,13 +21,15 @@ ADVERTISEMENT = 0.2  # seconds; a holder without power is missed after three of 
 # apart, so that two backups do not take the VIP at the same moment.
 FIRST_PRIORITY, PRIORITY_STEP = 254, 10
 
-# HAProxy that hangs still has its connections taken by the kernel: it must say something.
+# HAProxy that hangs still has its connections taken by the kernel: it must say something; and it
+# says 503 while it has no API server to pass anything on to.
 ALIVE = f"""\
 #!/bin/bash
-# Written by Flotilla. Exit status 0: this host's HAProxy answers.
+# Written by Flotilla. Exit status 0: this host's HAProxy answers that it has an API server
+# (or answers what else is given, for who waits for it).
 exec 3<>/dev/tcp/127.0.0.1/{ALIVE_PORT} || exit 1
 printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3
-read -r -t 1 line <&3 && [[ $line == HTTP/*' 200 '* ]]
+read -r -t 1 line <&3 && [[ $line == HTTP/*" ${{1:-200}} "* ]]
 """
 
 
@@ -172,7 +174,9 @@ class Keepalived(Step):
             Wait(
                 "vip",
                 _("The VIP answers"),
-                f"timeout 1 bash -c 'exec 3<>/dev/tcp/{vip}/{ENTRY_PORT}'",
+                # While a cluster is made no API server runs yet, and nobody takes the VIP; whether
+                # the API answers through it is looked at when there is one (steps/api_ready.py).
+                f"timeout 1 bash -c 'exec 3<>/dev/tcp/{vip}/{ENTRY_PORT}' || {CHECK} 503",
                 30,
                 _("HAProxy answers on the VIP"),
                 f"ip -o -4 address; ip neigh show to {vip};"

@@ -140,7 +140,7 @@ class ApiUpgraded(Step):
             Wait(
                 "api-version",
                 _("The API server says that it is %(version)s") % {"version": version},
-                f"{KUBECTL} get --raw /version | grep -qF '\"gitVersion\": \"{version}\"'",
+                f'{KUBECTL} get --raw /version | grep -qF \'"gitVersion": "{version}"\'',
                 120,
                 _("the API server is %(version)s") % {"version": version},
                 f"{KUBECTL} get --raw /version; "

@@ -43,12 +43,13 @@ def choose(page: Page, **roles: str) -> None:
 
 def columns(page: Page) -> list[str]:
     """The control planes of the picture, from left to right."""
-    return page.locator("[data-planned-columns] .fl-plan-machine").all_inner_texts()
+    names = page.locator("[data-planned-columns] .fl-plan-machine").all_inner_texts()
+    return [name.strip() for name in names]
 
 
 def test_the_form_grows_with_the_type(fleet: Fleet, open_page: Open) -> None:
     page = open_page(CREATE)
-    vip, box = page.get_by_label("Virtual IP"), page.get_by_label("runs workloads too")
+    vip, box = page.get_by_label("Virtual IP", exact=True), page.get_by_label("runs workloads too")
     proxies = page.locator("[data-planned-columns] .fl-plan-proxy")
     expect(vip).to_be_hidden()
     expect(box).to_be_checked()
@@ -75,7 +76,7 @@ def test_the_picture_follows_the_hosts(fleet: Fleet, open_page: Open) -> None:
     assert columns(page) == ["free1", "free2", "to be chosen"]
     expect(page.locator("[data-planned-workers]")).to_contain_text("free4")
     expect(network).to_have_text("The chosen control planes are in 10.60.0.0/24.")
-    page.get_by_label("Virtual IP").fill("10.60.0.200")
+    page.get_by_label("Virtual IP", exact=True).fill("10.60.0.200")
     expect(page.locator("[data-planned-vip]")).to_have_text("10.60.0.200")
     choose(page, free3="control_plane", elsewhere="control_plane")
     assert columns(page) == ["elsewhere", "free1", "free2", "free3", "to be chosen"]
@@ -88,7 +89,7 @@ def test_problems_stand_at_their_fields_and_nothing_is_lost(fleet: Fleet, open_p
     page = open_page(CREATE)
     page.get_by_role("radio", name="Standard").check()
     page.get_by_label("Name", exact=True).fill("next")
-    page.get_by_label("Virtual IP").fill("10.99.0.1")
+    page.get_by_label("Virtual IP", exact=True).fill("10.99.0.1")
     choose(page, free1="control_plane", free2="control_plane", free3="control_plane")
     page.get_by_role("button", name="Review the plan").click()
     alert = page.get_by_role("alert")
@@ -99,7 +100,7 @@ def test_problems_stand_at_their_fields_and_nothing_is_lost(fleet: Fleet, open_p
     expect(page.get_by_label("Name", exact=True)).to_have_value("next")
     check_all_looks(page)
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.get_by_label("Virtual IP").fill("10.60.0.200")
+    page.get_by_label("Virtual IP", exact=True).fill("10.60.0.200")
     choose(page, free4="worker")
     page.get_by_role("button", name="Review the plan").click()
     expect(page.locator("#review")).to_contain_text("keepalived")
@@ -109,7 +110,7 @@ def test_problems_stand_at_their_fields_and_nothing_is_lost(fleet: Fleet, open_p
 def test_without_javascript(fleet: Fleet, open_page: Open) -> None:
     page = open_page(CREATE, java_script_enabled=False)
     page.get_by_role("radio", name="Standard").check()
-    page.get_by_label("Virtual IP").fill("10.60.0.200")
+    page.get_by_label("Virtual IP", exact=True).fill("10.60.0.200")
     page.get_by_label("Name", exact=True).fill("plain")
     choose(page, free1="control_plane", free2="control_plane", free3="control_plane")
     choose(page, free4="worker")

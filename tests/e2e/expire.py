@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 
-from clusters.models import Cluster
+from clusters.models import Cluster, ClusterSecret
 from provisioning import pki
 from provisioning.cluster_spec import facts_of, spec_of
 from provisioning.material import ClusterMaterial
@@ -25,13 +24,14 @@ from provisioning.steps.haproxy import HAProxy
 from provisioning.steps.nodes import Node
 from provisioning.steps.resources import File
 
+CLUSTER = 0  # its number stands here when the test runs this
 ENDED = datetime.timedelta(minutes=-1)
 KUBELET = "/var/lib/kubelet/pki"
 
 
 def expire(number: int) -> dict[str, str]:
     cluster = Cluster.objects.get(pk=number)
-    spec, material = spec_of(cluster), ClusterMaterial(cluster)
+    spec, material = spec_of(cluster), dict(ClusterMaterial(cluster))
 
     def signed(authority: str, leaf: pki.Leaf) -> pki.Pair:
         ca = pki.Pair(material[f"ca/{authority}.crt"], material[f"ca/{authority}.key"])
@@ -39,7 +39,11 @@ def expire(number: int) -> dict[str, str]:
 
     for name, authority, leaf in leaves(spec):
         pair = signed(authority, leaf)
-        material[f"{name}.key"], material[f"{name}.crt"] = pair.key, pair.certificate
+        for end, value in (("key", pair.key), ("crt", pair.certificate)):
+            material[f"{name}.{end}"] = value
+            ClusterSecret.objects.update_or_create(
+                cluster=cluster, name=f"{name}.{end}", defaults={"value": value}
+            )
     facts = {h.pk: f for h in Host.objects.filter(cluster=cluster) if (f := facts_of(h))}
     scripts = {}
     for host in spec.hosts:
@@ -63,4 +67,4 @@ def expire(number: int) -> dict[str, str]:
     return scripts
 
 
-print(json.dumps(expire(int(sys.argv[-1]))))
+print(json.dumps(expire(CLUSTER)))

@@ -84,10 +84,8 @@ def test_a_cluster_whose_certificates_all_ended_while_it_was_off_is_mended_by_on
     console: Console, cluster: int, kubectl: Kubectl, lab: Lab
 ) -> None:
     code = (CHECKOUT / "tests/e2e/expire.py").read_text()
-    scripts = json.loads(
-        console.manage("shell", "-c", f"import sys; sys.argv.append('{cluster}')\n{code}")
-        .splitlines()[-1]
-    )  # fmt: skip
+    code = code.replace("CLUSTER = 0", f"CLUSTER = {cluster}")
+    scripts = json.loads(console.manage("shell", "-c", code).splitlines()[-1])
 
     def through_the_year(name: str) -> None:
         lab.host(name).run(scripts[name])

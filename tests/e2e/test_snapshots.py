@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from lab import Lab
 from tests.e2e.conftest import SUBNET
-from tests.e2e.console import ApiError, Console, wait_for
+from tests.e2e.console import ENDED, ApiError, Console, wait_for
 from tests.e2e.faults import errors_of, failure, says
 from tests.e2e.standard import Kubectl, create, members, wait_ready
 
@@ -166,6 +167,33 @@ def test_a_cluster_that_lost_its_quorum_is_restored(
     says(console.get(f"hosts/{cluster_host(console, 'node3')}/"), "replace or remove it")
     assert lab.host("node1").run("ls /var/lib/etcd/before-restore").split() == ["member", "restore"]
     take(console, cluster)
+
+
+@pytest.mark.slow
+def test_a_restore_goes_on_wherever_its_worker_was_killed(
+    console: Console, cluster: Any, kubectl: Kubectl, lab: Lab
+) -> None:
+    """The same snapshot once more, with the worker killed after every step."""
+    last = version(kubectl)
+    rows = console.get(f"clusters/{cluster['id']}/snapshots/")["results"]
+    row = next(r for r in reversed(rows) if r["state"] == "ready")
+    number = console.post(f"clusters/{cluster['id']}/restore/", {"snapshot": row["id"]})["task"][
+        "id"
+    ]
+    kills, seen = 0, 0
+    while (task := console.task(number))["status"] not in ENDED:
+        done = sum(s["status"] in ("changed", "unchanged") for s in task["steps"])
+        if done > seen:
+            console.kill("worker")
+            console.start_worker()
+            kills, seen = kills + 1, done
+        time.sleep(0.02)
+    assert task["status"] == "succeeded", (task["failure"], console.tail(number))
+    assert kills >= 10
+    wait_ready(kubectl, {"node1", "node2", "node4"}, 90)
+    assert version(kubectl) > last + 10**8
+    listed = members(lab.host("node1"))
+    assert len(listed) == 2 and all(", started, " in line for line in listed), listed
 
 
 def cluster_host(console: Console, name: str) -> int:

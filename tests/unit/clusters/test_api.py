@@ -68,7 +68,7 @@ def test_a_dry_run_names_the_same_problems(admin_api, body):
         ({"name": ""}, "name"),
         ({"name": "A"}, "name"),
         ({"name": None}, "name"),
-        ({"profile": "standard"}, "profile"),
+        ({"profile": "standard"}, "vip"),
         ({"profile": "tiny"}, "profile"),
         ({"release": "v9.9.9"}, "release"),
         ({"release": "9999999999999999999999"}, "release"),

@@ -93,8 +93,7 @@ def test_a_name_that_is_taken(wanted):
     assert problems(wanted) == {("name", "name_taken")}
 
 
-def test_types_that_are_not_there(wanted):
-    assert ("profile", "profile") in problems(replace(wanted, profile="standard"))
+def test_a_type_that_is_not_there(wanted):
     assert ("profile", "profile") in problems(replace(wanted, profile="huge"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -21,20 +22,23 @@ def told(folder: Path, commands: list[str], tool: str) -> tuple[str, str, int]:
     programs = folder / "bin"
     programs.mkdir()
     for name in (tool, "sh"):
-        (programs / name).symlink_to(str(shutil.which(name)))
+        real = sys.executable if name == "python3" else shutil.which(name)
+        (programs / name).symlink_to(str(real))
     path = folder / "haproxy.sock"
     heard: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
+        listening.settimeout(10)
 
         def answer() -> None:
             link, _address = listening.accept()
             with link:
+                link.settimeout(10)
                 heard.append(link.recv(4096))
                 link.sendall(b"No such server.\n")
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         script = socket_script(commands).replace("/run/flotilla-vip/haproxy.sock", str(path))
         lines = script.replace("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -184,7 +184,7 @@ def plain(value: object) -> bool:
         return all(plain(k) and plain(v) for k, v in value.items())
     if isinstance(value, list | tuple):
         return all(plain(v) for v in value)
-    if isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float):
         return True
     return plain(vars(value)) if hasattr(value, "__dict__") else False
 

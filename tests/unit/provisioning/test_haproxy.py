@@ -214,14 +214,21 @@ def test_only_the_console_may_ask_and_only_for_status(running: Running) -> None:
 
 
 @needs_haproxy
-def test_keepalived_is_told_that_it_lives_also_without_any_api_server(running: Running) -> None:
+def test_keepalived_is_told_whether_there_is_an_api_server_to_pass_on_to(running: Running) -> None:
+    def status() -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", running.alive, timeout=2)
+        connection.request("GET", "/")
+        answer = connection.getresponse().status
+        connection.close()
+        return answer
+
+    until(lambda: status() == 200)
     for server in running.servers:
         server.ready = False
     until(lambda: running.up() == set())
-    connection = http.client.HTTPConnection("127.0.0.1", running.alive, timeout=2)
-    connection.request("GET", "/")
-    assert connection.getresponse().status == 200
-    connection.close()
+    assert status() == 503
+    running.servers[1].ready = True
+    until(lambda: status() == 200)
 
 
 @needs_haproxy

@@ -1,0 +1,126 @@
+"""Machines that are not what they were: a wrong clock, another key, another machine at the same
+address; and a snapshot of another cluster. Two small clusters serve for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab import Lab, faults
+from tests.e2e.console import Console
+from tests.e2e.faults import body_of, check, errors_of, failure, says, traces, untouched
+from tests.e2e.test_faults_hosts import KEEP_KEY, NEW_KEY, OLD_KEY
+from tests.e2e.test_kill_standard import bare
+
+pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(900)]
+
+OTHER_ID = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def numbers(console: Console) -> dict[str, int]:
+    return {h["name"]: h["id"] for h in console.get("hosts/")["results"]}
+
+
+@pytest.fixture(scope="module")
+def clusters(console: Console, numbers: dict[str, int]) -> Iterator[dict[str, int]]:
+    """left: node1 with the worker node2; right: node3 alone. node4 is free."""
+    made = [
+        console.post("clusters/", body_of("left", [numbers["node1"]], [numbers["node2"]])),
+        console.post(
+            "clusters/",
+            body_of("right", [numbers["node3"]], [], schedule_on_control_plane=True),
+        ),
+    ]
+    for answer in made:
+        console.wait(answer["task"]["id"], 400)
+    yield {answer["cluster"]["name"]: answer["cluster"]["id"] for answer in made}
+    for row in console.get("clusters/")["results"]:
+        console.delete_cluster(row["id"])
+
+
+def test_a_newcomer_with_a_wrong_clock_is_refused_with_figures_and_joins_once_it_is_right(
+    console: Console, lab: Lab, clusters: dict[str, int], numbers: dict[str, int]
+) -> None:
+    path, wish = f"clusters/{clusters['right']}/add-nodes/", {"workers": ["node4"]}
+    node4 = lab.host("node4")
+    check(console, numbers["node4"])
+    faults.fake_clock(node4, -3600)
+    try:
+        with untouched(lab, "node3", "node4"):
+            # The console has not looked since: the task does, before it changes anything.
+            number = console.post(path, wish)["task"]["id"]
+            found = failure(console.wait(number, 120, "failed"))
+            assert (found["code"], found["host"]) == ("clock", "node4")
+            says(found["found"], "node4", "60 min behind")
+            says(found["hint"], "chrony")
+    finally:
+        faults.fake_clock(node4, 0)
+    console.post(f"tasks/{number}/retry/")
+    console.wait(number)
+    nodes = lab.host("node3").run(
+        "/opt/kubernetes/current/kubectl --kubeconfig=/etc/kubernetes/admin.conf get nodes -o name"
+    )
+    assert nodes.split() == ["node/node3", "node/node4"]
+
+
+def test_a_snapshot_of_another_cluster_is_not_restored(
+    console: Console, lab: Lab, clusters: dict[str, int]
+) -> None:
+    task = console.post(f"clusters/{clusters['left']}/snapshots/")["task"]["id"]
+    console.wait(task, 120)
+    (row,) = console.get(f"clusters/{clusters['left']}/snapshots/")["results"]
+    path, wish = f"clusters/{clusters['right']}/restore/", {"snapshot": row["id"]}
+    with untouched(lab, "node3", "node4"):
+        for asked in (path, f"{path}?dry_run=true"):
+            errors = errors_of(lambda: console.post(asked, wish))  # noqa: B023
+            says(errors["snapshot"], "no snapshot of right", "its own")
+    newest: Any = console.get("tasks/")["results"][0]
+    assert newest["id"] == task
+    # Its own would do.
+    plan = console.post(f"clusters/{clusters['left']}/restore/?dry_run=true", wish)["plan"]
+    assert plan["changes"]
+
+
+def test_what_is_not_the_machine_that_joined_is_left_out_of_a_deletion(
+    console: Console, lab: Lab, clusters: dict[str, int], numbers: dict[str, int]
+) -> None:
+    """node4 shows another key. node2 shows the right one and is another machine all the same."""
+    node2, node4 = lab.host("node2"), lab.host("node4")
+    own = node2.run("cat /etc/machine-id").strip()
+    node4.run(KEEP_KEY)
+    node4.run(NEW_KEY)
+    node2.run(f"mv /var/lib/flotilla /root/kept && echo {OTHER_ID} >/etc/machine-id")
+    try:
+        theirs = {name: traces(lab.host(name)) for name in ("node2", "node4")}
+        assert all("kubelet.service" in " ".join(lines) for lines in theirs.values())
+        deletions = {
+            name: console.delete(f"clusters/{number}/")["task"]["id"]
+            for name, number in clusters.items()
+        }
+        for task, name, words in (
+            (console.wait(deletions["left"], 200), "node2", ("another machine", OTHER_ID)),
+            (console.wait(deletions["right"], 200), "node4", ("key",)),
+        ):
+            skipped = {s["host"] for s in task["steps"] if s["status"] == "skipped"}
+            assert skipped == {name}
+            host = console.get(f"hosts/{numbers[name]}/")
+            assert host["cluster"] is None
+            (cleanup,) = host["cleanups"]
+            says(cleanup, *words)
+            assert traces(lab.host(name)) == theirs[name], "nothing was undone on it"
+        # Cleaning it up while it is another machine is refused too.
+        number = console.post(f"hosts/{numbers['node2']}/clean-up/")["id"]
+        found = failure(console.wait(number, 120, "failed"))
+        says(found["found"], "not the one of this clean-up")
+        assert traces(node2) == theirs["node2"]
+    finally:
+        node2.run(f"mv /root/kept /var/lib/flotilla; echo {own} >/etc/machine-id")
+        node4.run(OLD_KEY)
+    for name in ("node2", "node4"):
+        check(console, numbers[name])
+        console.wait(console.post(f"hosts/{numbers[name]}/clean-up/")["id"])
+        assert console.get(f"hosts/{numbers[name]}/")["cleanups"] == []
+    assert bare(lab) == ""
