@@ -23,7 +23,7 @@ from provisioning.models import Host, Release, ReleaseState, Task
 from provisioning.steps.base import Problem
 
 # The cluster is in a state in which this cannot be done; what was sent is right.
-STATE_CODES = {"busy", "deleting", "not_ours", "no_authority", "upgrading"}
+STATE_CODES = {"stale_members", "busy", "deleting", "not_ours", "no_authority", "upgrading"}
 
 
 class HostsField(serializers.ListField):

@@ -25,6 +25,7 @@ from provisioning.operation_spec import operation_spec
 from provisioning.operations import Refused
 from provisioning.recipes.registry import RECIPES
 from provisioning.releases_layout import ReleaseError
+from provisioning.snapshots import stale_problem
 from provisioning.spec import ClusterSpec
 from provisioning.steps.base import Problem
 from provisioning.upgrading import EVEN_UPGRADING, upgrade_problem
@@ -62,6 +63,8 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {}
+# They run on every control plane: one that holds data from before a restore must not take part.
+EVERYWHERE = ("upgrade", "renew_certificates", "add_nodes")
 
 
 def register(kind: Kind) -> None:
@@ -129,6 +132,8 @@ def _facts(spec: ClusterSpec) -> dict[int, Facts]:
 
 
 def _state_problems(cluster: Cluster, kind: Kind) -> list[Problem]:
+    if kind.id in EVERYWHERE and (stale := stale_problem(cluster)) is not None:
+        return [stale]
     if kind.id not in EVEN_UPGRADING and (problem := upgrade_problem(cluster)) is not None:
         return [problem]
     if cluster.status in (ClusterStatus.PROVISIONING, ClusterStatus.DELETING) or not cluster.seen:

@@ -33,6 +33,7 @@ from provisioning.operations import Refused
 from provisioning.recipes.registry import RECIPES
 from provisioning.releases import release_spec
 from provisioning.releases_layout import ReleaseError
+from provisioning.snapshots import stale_problem
 from provisioning.spec import ClusterSpec, ReleaseSpec
 from provisioning.steps.base import Problem
 from provisioning.upgrading import upgrade_problem
@@ -164,7 +165,7 @@ def repair_cluster(cluster: Cluster, user: User | None, http: HttpRequest | None
         refuse_unless_ours(cluster)
         if cluster.status == ClusterStatus.DELETING:
             raise Refused([_problem_deleting(cluster)])
-        if (problem := upgrade_problem(cluster)) is not None:
+        if (problem := upgrade_problem(cluster) or stale_problem(cluster)) is not None:
             raise Refused([problem])
         before = cluster.status
         if cluster.status == ClusterStatus.FAILED:

@@ -276,10 +276,20 @@ class HostRunner:
     ) -> Failure:
         if result.status != 0 and self.link().target.username != "root":
             return self._no_root(_sudo_refusal(said) or _("exit status %d") % result.status)
+        if result.timed_out:
+            return Failure(
+                host=self.host.name,
+                code="timeout",
+                expected=_("It tells about itself within %d seconds.") % FACTS_SECONDS,
+                found=_("It had not ended by then."),
+                hint=_("The host may be overloaded: look at its load and disks, then retry."),
+                output=output[-OUTPUT_LINES:],
+            )
         return Failure(
             host=self.host.name,
             code="facts",
-            found=_("The host's answer makes no sense: %s.") % error,
+            found=_("The host's answer makes no sense: %(error)s (exit status %(status)d).")
+            % {"error": error, "status": result.status},
             hint=_("Flotilla needs a Linux with a POSIX shell and systemd."),
             output=output[-OUTPUT_LINES:],
         )

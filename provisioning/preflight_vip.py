@@ -18,7 +18,7 @@ def vip_problems(spec: ClusterSpec, facts: Mapping[int, Facts]) -> list[Problem]
 
     facts: by host id, read with the VIP (provisioning.facts.facts_script); a
     control plane without facts is not judged. A cluster that has its VIP
-    already (resume, repair) is no problem to itself.
+    already (resume) is no problem to itself; of one that runs the network is not asked.
     """
     if not spec.vip:
         return [
@@ -39,13 +39,11 @@ def vip_problems(spec: ClusterSpec, facts: Mapping[int, Facts]) -> list[Problem]
             )
         ]
     known = [(host, facts[host.id]) for host in spec.control_plane if host.id in facts]
-    return [
-        *_ranges(spec, vip),
-        *_place(spec, vip, known),
-        *_taken(spec, vip, known),
-        *_router(spec, known),
-        *_programs(spec, known),
-    ]
+    found = [*_ranges(spec, vip), *_place(spec, vip, known), *_programs(spec, known)]
+    if not spec.running:
+        # What answers in a cluster that runs is its own: a member that leaves, or that is away.
+        found += [*_taken(spec, vip, known), *_router(spec, known)]
+    return found
 
 
 Known = list[tuple[HostSpec, Facts]]

@@ -84,7 +84,8 @@ class RecipeRun:
             if self._left_out(row, host):
                 return
             with self._journaled(row, host):
-                ask = self.spec.vip if phase == "preflight" else ""
+                founding = phase == "preflight" and not self.spec.running
+                ask = self.spec.vip if founding else ""
                 vip = ask if host in self.spec.control_plane else ""
                 self.facts[host.id] = self.runners[host.id].facts(vip)
                 if phase == "preflight":

@@ -125,6 +125,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
         "losses": [
             _("Everything that runs in the cluster, and all data that it keeps on its hosts."),
             _("Its certificates: every kubeconfig of this cluster stops working."),
+            _("Its snapshots: they cannot be opened any more."),
         ],
         "keeps": [
             _("The hosts: %(hosts)s. What was there before is put back, and a rescan proves it.")

@@ -36,7 +36,7 @@ class DrillForm(forms.Form):
 @requires(GET="clusters.change", POST="clusters.change")
 def drill(request: HttpRequest, pk: int) -> HttpResponse:
     """First what would happen, then the launch of just that."""
-    cluster = get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED, profile=Profile.STANDARD)
+    cluster = get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED)
     form = DrillForm(request.POST or None)
     problems: list[Problem] = []
     plan = None

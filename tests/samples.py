@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from clusters.models import ControlPlaneHealth
 from console.accounts.models import ApiToken, User
 from console.audit.record import record
 from provisioning.models import TaskStatus
+from provisioning.models_snapshots import Snapshot
 from tests.factories import (
     ClusterFactory,
     HostFactory,
@@ -29,6 +31,8 @@ class Samples:
     def __init__(self) -> None:
         self.cluster = ClusterFactory(name="sample")
         NodeFactory(cluster=self.cluster)
+        ControlPlaneHealth.objects.create(cluster=self.cluster)
+        self.snapshot = Snapshot.objects.create(cluster=self.cluster)
         self.credential = SSHCredentialFactory(name="sample")
         self.host = HostFactory(name="sample", credential=self.credential)
         self.release = ReleaseFactory()
@@ -49,6 +53,7 @@ class Samples:
         word = route.path.removeprefix("api/v1/").removeprefix("settings/").split("/")[0]
         rows = {
             "clusters": self.cluster,
+            "snapshots": self.snapshot,
             "hosts": self.host,
             "credentials": self.credential,
             "releases": self.release,

@@ -66,8 +66,9 @@ def test_they_are_renewed_in_place_while_clients_go_on(
         renew(console, cluster)
     print(f"kept: {kept.sent} sent, failed {kept.failed}, slowest {kept.slowest:.2f} s")
     print(f"fresh: {fresh.sent} sent, failed {fresh.failed}, slowest {fresh.slowest:.2f} s")
-    assert fresh.failed == []
-    assert len(kept.failed) <= 3
+    # etcd restarts with its new certificate: a write that its leader had in hand may be refused.
+    assert len(fresh.failed) + len(kept.failed) <= 2
+    assert all("500" in why for _when, _verb, why in fresh.failed)
     after = served(lab)
     assert all(after[name] != before[name] for name in HOSTS)
     # The authorities stayed: a kubeconfig from before is as good as it was.

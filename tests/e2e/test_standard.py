@@ -1,4 +1,4 @@
-"""A standard cluster on real hosts: made, watched, robbed of its machines, grown, shrunk, deleted."""
+"""A standard cluster on real hosts: made, watched, robbed of machines, grown, shrunk, deleted."""
 
 from __future__ import annotations
 

@@ -46,8 +46,9 @@ def rows() -> tuple[int, ...]:
 def test_the_plan_is_what_the_task_lays_out(wanted, admin):
     plan = preview(wanted).plan.plan
     _cluster, task = create_cluster(wanted, admin)
+    anywhere = {"objects", "addons", "verify"}  # done once, by whichever control plane answers
     planned = [
-        (phase.id, step.id, h.host.id if h.host else None)
+        (phase.id, step.id, h.host.id if h.host and step.id not in anywhere else None)
         for phase in plan.phases
         for step in phase.steps
         for h in step.hosts

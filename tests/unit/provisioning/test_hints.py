@@ -13,11 +13,11 @@ import provisioning.steps
 from provisioning.hints import HINTS, UNKNOWN, hint
 
 STEPS = Path(provisioning.steps.__path__[0])
-FAIL = re.compile(r"\bfl_fail (\S+)")
+FAIL = re.compile(r"\bfl_fail(?:ed)? (\S+)")  # fl_failed: in scripts that are no step's
 
 
 def in_shell() -> Iterator[str]:
-    for file in STEPS.glob("*.sh"):
+    for file in (*STEPS.glob("*.sh"), *STEPS.parent.rglob("*.py")):
         lines = file.read_text(encoding="utf-8").splitlines()
         yield from FAIL.findall("\n".join(x for x in lines if not x.lstrip().startswith("#")))
 

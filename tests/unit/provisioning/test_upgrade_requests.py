@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -112,7 +113,7 @@ def test_an_ill_member_is_named_while_the_news_of_it_is_fresh(
     member[layer] = {"state": "down"}
     row = ControlPlaneHealth.objects.create(cluster=cluster, data={"members": [member]})
     assert f"{program} on h1" in refused(cluster, target)["member_ill"]
-    row.probed = timezone.now() - timezone.timedelta(minutes=5)
+    row.probed = timezone.now() - timedelta(minutes=5)
     row.save()
     assert refused(cluster, target) == {}
 
@@ -160,7 +161,7 @@ def test_an_upgrade_that_switched_no_program_leaves_nothing_standing(
     ended(task, TaskStatus.FAILED)
     cluster.refresh_from_db()
     assert upgrading.upgrading_to(cluster) == ""
-    assert repair_cluster(cluster, admin)
+    assert repair_cluster(cluster, admin).operation == "repair"
 
 
 def test_a_task_from_long_ago_takes_no_cluster_back(
