@@ -149,9 +149,10 @@ def test_clients_go_on_while_every_host_is_upgraded(
     assert not any(step["note"] for step in ended["steps"])
     print(f"kept: {kept.sent} sent, failed {kept.failed}, slowest {kept.slowest:.2f} s")
     print(f"fresh: {fresh.sent} sent, failed {fresh.failed}, slowest {fresh.slowest:.2f} s")
-    assert fresh.failed == []
-    # A kept connection ends with its API server, three times; what is under way then may fail.
-    assert len(kept.failed) <= 3
+    # No step costs a request. On a machine that is short of processors a starting API server can
+    # keep the VIP's holder from its advertisements; the VIP then moves, and takes one with it.
+    assert len(fresh.failed) <= 1
+    assert len(kept.failed) <= 1
 
     assert kubelets(kubectl) == {NEW}
     assert all(kubectl.ready().values())

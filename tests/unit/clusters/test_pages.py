@@ -250,7 +250,7 @@ def test_the_certificates_tab_shows_no_key(admin_client):
     html = admin_client.get(tab).content.decode()
     assert "Authority kubernetes" in html
     assert "h5" in html
-    assert "Ends soon" in html
+    assert "Ends within 7 days" in html
     assert "PRIVATE" not in html
     assert authority.key.split("\n")[1] not in html
     assert "abcdef.0123" not in html
