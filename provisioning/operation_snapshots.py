@@ -13,7 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from clusters.models import Cluster, ClusterStatus
-from provisioning import snapshots_restore, snapshots_take  # noqa: F401 (they register actions)
+from provisioning import (  # noqa: F401 (two of them register actions)
+    snapshots_restore,
+    snapshots_take,
+    upgrading,
+)
 from provisioning.cluster_operations import Kind, Wanted, register
 from provisioning.departures import away_of, note_missed
 from provisioning.models import Host, Task, TaskStatus
@@ -88,6 +92,7 @@ def restored(task: Task) -> None:
         cluster.set_status(ClusterStatus.UNREACHABLE, reason)
         return
     cluster.set_status(ClusterStatus.ACTIVE)
+    upgrading.end(cluster)
     note_missed(task)
     members = Host.objects.filter(
         pk__in=away_of(task), cluster=cluster, cluster_role=ClusterRole.CONTROL_PLANE

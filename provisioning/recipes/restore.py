@@ -5,6 +5,7 @@ from __future__ import annotations
 from provisioning.spec import ClusterSpec
 from provisioning.steps.api_ready import ApiReady
 from provisioning.steps.base import Phase, Placed, Recipe
+from provisioning.steps.binaries import ControlPlanePrograms
 from provisioning.steps.certificates import Certificates
 from provisioning.steps.control_plane import ControlPlane
 from provisioning.steps.etcd_restore import (
@@ -28,6 +29,8 @@ def phases(spec: ClusterSpec) -> tuple[Phase, ...]:
     """
     members = spec.control_plane
     back = (
+        # An upgrade that stopped half-way has switched some hosts to the next version's programs.
+        Placed(ControlPlanePrograms(), members),
         Placed(EtcdRestored(), members),
         *((Placed(RestoredBalancer(), members),) if spec.vip else ()),
         Placed(ControlPlane(), members),
