@@ -227,12 +227,14 @@ def _quorum(etcd: Mapping[str, Any]) -> str:
         return ""
     told = _("%(healthy)s of %(voters)s voting members are up, %(needed)s are needed.") % etcd
     if healthy < needed:
-        return f"{told} {_('The quorum is lost: nothing can be written.')}"
-    if voters == 1:
-        return f"{told} {_('The cluster has one etcd member: nothing may fail.')}"
-    if healthy == needed:
-        return f"{told} {_('One more failure stops the cluster.')}"
-    return f"{told} {_('So many more may fail: %(n)s.') % {'n': healthy - needed}}"
+        more = _("The quorum is lost: nothing can be written.")
+    elif voters == 1:
+        more = _("The cluster has one etcd member: nothing may fail.")
+    elif healthy == needed:
+        more = _("One more failure stops the cluster.")
+    else:
+        more = _("So many more may fail: %(n)s.") % {"n": healthy - needed}
+    return f"{told} {more}"
 
 
 def _time(text: str | None) -> datetime | None:

@@ -16,6 +16,7 @@ from tests.e2e.test_kill_standard import bare
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(900)]
 
+SERVICES = "172.30.0.0/16"  # the lab of a run may lie in the default one
 OTHER_ID = "0123456789abcdef0123456789abcdef"
 
 
@@ -27,13 +28,13 @@ def numbers(console: Console) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def clusters(console: Console, numbers: dict[str, int]) -> Iterator[dict[str, int]]:
     """left: node1 with the worker node2; right: node3 alone. node4 is free."""
-    made = [
-        console.post("clusters/", body_of("left", [numbers["node1"]], [numbers["node2"]])),
-        console.post(
-            "clusters/",
-            body_of("right", [numbers["node3"]], [], schedule_on_control_plane=True),
+    wanted = (
+        body_of("left", [numbers["node1"]], [numbers["node2"]], service_cidr=SERVICES),
+        body_of(
+            "right", [numbers["node3"]], [], service_cidr=SERVICES, schedule_on_control_plane=True
         ),
-    ]
+    )
+    made = [console.post("clusters/", body) for body in wanted]
     for answer in made:
         console.wait(answer["task"]["id"], 400)
     yield {answer["cluster"]["name"]: answer["cluster"]["id"] for answer in made}
