@@ -86,9 +86,7 @@ def test_a_cluster_that_is_not_whole_is_not_drilled(
     wait_whole(console, cluster)
     lab.host("node3").power_cut()
     try:
-        wait_for(
-            lambda: console.get(f"clusters/{cluster}/control-plane/")["problems"], 60, "seen"
-        )
+        wait_for(lambda: console.get(f"clusters/{cluster}/control-plane/")["problems"], 60, "seen")
         with pytest.raises(ApiError) as refused:
             console.post(f"clusters/{cluster}/drills/", {"target": "haproxy"})
         assert "node3" in str(refused.value)

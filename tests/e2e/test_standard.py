@@ -35,9 +35,7 @@ def numbers(console: Console) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def cluster(console: Console, numbers: dict[str, int], vip: str) -> Iterator[int]:
-    made = create(
-        console, "standard", vip, [numbers[n] for n in CONTROL_PLANE], [numbers["node4"]]
-    )
+    made = create(console, "standard", vip, [numbers[n] for n in CONTROL_PLANE], [numbers["node4"]])
     number = made["cluster"]["id"]
     yield number
     for row in console.get("clusters/")["results"]:
@@ -196,9 +194,7 @@ def test_workers_come_and_go_and_a_dead_control_plane_is_replaced(
     wait_healthy(console, cluster)
 
 
-def test_the_last_healthy_member_is_not_removed(
-    console: Console, cluster: int, lab: Lab
-) -> None:
+def test_the_last_healthy_member_is_not_removed(console: Console, cluster: int, lab: Lab) -> None:
     lab.host("node3").power_cut()
     try:
         # Of node1, node3 and node4 one is down: of the two that would stay only one is healthy.
