@@ -10,7 +10,7 @@ import pytest
 
 from lab import Lab, faults
 from tests.e2e.console import Console
-from tests.e2e.faults import body_of, check, errors_of, failure, says, traces, untouched
+from tests.e2e.faults import body_of, check, errors_of, failure, says, untouched
 from tests.e2e.test_faults_hosts import KEEP_KEY, NEW_KEY, OLD_KEY
 from tests.e2e.test_kill_standard import bare
 
@@ -18,6 +18,17 @@ pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(900)]
 
 SERVICES = "172.30.0.0/16"  # the lab of a run may lie in the default one
 OTHER_ID = "0123456789abcdef0123456789abcdef"
+
+
+# What a running host of a cluster does not change by itself: settings, programs, starts of units.
+SETTLED = r"""
+find /etc /opt/kubernetes /opt/cni -xdev ! -type d -printf '%p %s %T@ %l\n' 2>/dev/null | sort
+systemctl show -p Id -p InvocationID etcd kube-apiserver kubelet kube-proxy containerd
+"""
+
+
+def settled(lab: Lab, name: str) -> list[str]:
+    return lab.host(name).run(SETTLED).splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +61,15 @@ def test_a_newcomer_with_a_wrong_clock_is_refused_with_figures_and_joins_once_it
     check(console, numbers["node4"])
     faults.fake_clock(node4, -3600)
     try:
-        with untouched(lab, "node3", "node4"):
+        before = settled(lab, "node3")
+        with untouched(lab, "node4"):
             # The console has not looked since: the task does, before it changes anything.
             number = console.post(path, wish)["task"]["id"]
             found = failure(console.wait(number, 120, "failed"))
             assert (found["code"], found["host"]) == ("clock", "node4")
             says(found["found"], "node4", "60 min behind")
             says(found["hint"], "chrony")
+        assert settled(lab, "node3") == before
     finally:
         faults.fake_clock(node4, 0)
     console.post(f"tasks/{number}/retry/")
@@ -74,10 +87,11 @@ def test_a_snapshot_of_another_cluster_is_not_restored(
     console.wait(task, 120)
     (row,) = console.get(f"clusters/{clusters['left']}/snapshots/")["results"]
     path, wish = f"clusters/{clusters['right']}/restore/", {"snapshot": row["id"]}
-    with untouched(lab, "node3", "node4"):
-        for asked in (path, f"{path}?dry_run=true"):
-            errors = errors_of(lambda: console.post(asked, wish))  # noqa: B023
-            says(errors["snapshot"], "no snapshot of right", "its own")
+    before = settled(lab, "node3")
+    for asked in (path, f"{path}?dry_run=true"):
+        errors = errors_of(lambda: console.post(asked, wish))  # noqa: B023
+        says(errors["snapshot"], "no snapshot of right", "its own")
+    assert settled(lab, "node3") == before
     newest: Any = console.get("tasks/")["results"][0]
     assert newest["id"] == task
     # Its own would do.
@@ -95,8 +109,8 @@ def test_what_is_not_the_machine_that_joined_is_left_out_of_a_deletion(
     node4.run(NEW_KEY)
     node2.run(f"mv /var/lib/flotilla /root/kept && echo {OTHER_ID} >/etc/machine-id")
     try:
-        theirs = {name: traces(lab.host(name)) for name in ("node2", "node4")}
-        assert all("kubelet.service" in " ".join(lines) for lines in theirs.values())
+        theirs = {name: settled(lab, name) for name in ("node2", "node4")}
+        assert all("Id=kubelet.service" in lines for lines in theirs.values())
         deletions = {
             name: console.delete(f"clusters/{number}/")["task"]["id"]
             for name, number in clusters.items()
@@ -111,12 +125,12 @@ def test_what_is_not_the_machine_that_joined_is_left_out_of_a_deletion(
             assert host["cluster"] is None
             (cleanup,) = host["cleanups"]
             says(cleanup, *words)
-            assert traces(lab.host(name)) == theirs[name], "nothing was undone on it"
+            assert settled(lab, name) == theirs[name], "nothing was undone on it"
         # Cleaning it up while it is another machine is refused too.
         number = console.post(f"hosts/{numbers['node2']}/clean-up/")["id"]
         found = failure(console.wait(number, 120, "failed"))
         says(found["found"], "not the one of this clean-up")
-        assert traces(node2) == theirs["node2"]
+        assert settled(lab, "node2") == theirs["node2"]
     finally:
         node2.run(f"mv /root/kept /var/lib/flotilla; echo {own} >/etc/machine-id")
         node4.run(OLD_KEY)
