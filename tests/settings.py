@@ -7,6 +7,9 @@ import tempfile
 from pathlib import Path
 
 _home = Path(tempfile.mkdtemp(prefix="flotilla-tests-"))
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Inherited from the process that started this one: two must not share a folder.
+    os.environ.pop("FLOTILLA_DATA", None)
 os.environ.setdefault("FLOTILLA_DATA", str(_home / "var"))
 os.environ.setdefault("FLOTILLA_SECRET_KEY", "tests-only-0123456789-0123456789-0123456789")
 

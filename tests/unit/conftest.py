@@ -1,4 +1,4 @@
-"""Each test has its own folder of releases."""
+"""Files of the console in a folder of each test's own: tests run side by side."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _releases(settings, tmp_path):
+def _own_releases(settings, tmp_path):
     settings.RELEASES_DIR = tmp_path / "releases"
