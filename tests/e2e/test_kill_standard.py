@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import time
 from typing import Any
 
@@ -50,9 +52,16 @@ def bare(lab: Lab) -> str:
     )
 
 
-def killed_after_every_step(console: Console, number: int) -> int:
-    """Kill the worker each time a step has ended on a host; the number of kills."""
+# A run kills at every third boundary, beginning with one that chance chooses, so that CI has gone
+# through all of them after some runs; FLOTILLA_TEST_KILLS=1 kills at each (about 85 kills).
+EVERY = int(os.environ.get("FLOTILLA_TEST_KILLS", "3"))
+SEED = int(os.environ.get("FLOTILLA_TEST_SEED", str(random.randrange(2**32))))
+
+
+def killed_after_steps(console: Console, number: int) -> int:
+    """Kill the worker when a step has ended on a host; the number of kills."""
     kills, seen = 0, set()
+    boundary = random.Random(SEED + number).randrange(EVERY)
     deadline = time.monotonic() + 900
     while (task := console.task(number))["status"] not in ENDED:
         assert time.monotonic() < deadline, console.tail(number)
@@ -62,17 +71,19 @@ def killed_after_every_step(console: Console, number: int) -> int:
             if s["status"] in ("changed", "unchanged") and s["phase"] != "preflight"
         }
         if done - seen:
-            console.kill("worker")
-            console.start_worker()
-            kills += 1
             seen = done
+            boundary += 1
+            if boundary % EVERY == 0:
+                console.kill("worker")
+                console.start_worker()
+                kills += 1
         time.sleep(0.02)
     assert task["status"] == "succeeded", (task["failure"], console.tail(number))
     no_line_lost(console, number)
     return kills
 
 
-def test_the_worker_is_killed_at_every_step_of_create_remove_add_and_delete(
+def test_the_worker_is_killed_between_steps_of_create_remove_add_and_delete(
     console: Console, lab: Lab, hosts: dict[str, int]
 ) -> None:
     vip = f"{lab.host('node1').address.rpartition('.')[0]}.110"
@@ -83,7 +94,7 @@ def test_the_worker_is_killed_at_every_step_of_create_remove_add_and_delete(
     assert bare(lab) == ""
 
     made = console.post("clusters/", body("killed", vip, *places))
-    kills = {"create": killed_after_every_step(console, made["task"]["id"])}
+    kills = {"create": killed_after_steps(console, made["task"]["id"])}
     number = made["cluster"]["id"]
     assert state(lab, number) == undisturbed
     for path, wish in (
@@ -91,7 +102,7 @@ def test_the_worker_is_killed_at_every_step_of_create_remove_add_and_delete(
         ("add-nodes", {"control_plane": ["node3"]}),
     ):
         task = console.post(f"clusters/{number}/{path}/", wish)["task"]
-        kills[path] = killed_after_every_step(console, task["id"])
+        kills[path] = killed_after_steps(console, task["id"])
     assert len(members(lab.host("node1"))) == 3
     after = state(lab, number)
     # It has another place now, and with it another pod range; how it found its peers differs too.
@@ -100,12 +111,12 @@ def test_the_worker_is_killed_at_every_step_of_create_remove_add_and_delete(
     for name in EVERYONE:
         without = [x for x in undisturbed[name] if " proto 201" not in x]
         assert [x for x in after[name] if " proto 201" not in x] == without, name
-    kills["delete"] = killed_after_every_step(
+    kills["delete"] = killed_after_steps(
         console, console.delete(f"clusters/{number}/")["task"]["id"]
     )
     assert bare(lab) == ""
-    assert kills["create"] >= 15 and kills["delete"] >= 2, kills
-    print("kills:", kills)
+    assert kills["create"] >= 15 // EVERY and sum(kills.values()) >= 30 // EVERY, kills
+    print("kills:", kills, "seed:", SEED)
 
 
 def test_a_host_loses_its_power_in_each_phase_of_the_creation(
