@@ -1,7 +1,8 @@
 """Rows of a standard cluster and of free hosts: `python -m tests.browser.standard_scene WHAT …`.
 
 hosts (free ones and a release); cluster (three control planes, a worker, its health; prints its
-id); clean-up (a host that left while it was away; prints its id); task OPERATION (prints its id).
+id); clean-up (a host that left while it was away; prints its id); task OPERATION (prints its id);
+drill (one that was measured).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from provisioning.facts import Address, Disk, Facts  # noqa: E402
 from provisioning.membership import note_places  # noqa: E402
 from provisioning.models import (  # noqa: E402
     Cleanup,
+    Drill,
+    DrillTarget,
     Host,
     HostState,
     Release,
@@ -233,6 +236,22 @@ def task(operation: str) -> int:
     return row.pk
 
 
+def drill() -> None:
+    """HAProxy stopped on the holder: 46 ms."""
+    now = timezone.now()
+    outage = {"begin_ms": 2040.0, "length_ms": 46.0, "margin_ms": 10.0, "open": False}
+    Drill.objects.create(
+        cluster=Cluster.objects.get(name="prod"),
+        target=DrillTarget.HAPROXY,
+        host_name="cp1",
+        holder_after="cp2",
+        stopped=now - timedelta(minutes=3),
+        put_back=now - timedelta(minutes=2),
+        longest_ms=46.0,
+        result={"ok": 1688, "failed": 4, "outages": [outage], "longest_ms": 46.0},
+    )
+
+
 def main(words: list[str]) -> None:
     """Do what the command line says."""
     what, *rest = words
@@ -244,6 +263,8 @@ def main(words: list[str]) -> None:
         sys.stdout.write(str(clean_up()))
     elif what == "task":
         sys.stdout.write(str(task(rest[0])))
+    elif what == "drill":
+        drill()
     else:
         raise SystemExit(f"{what!r} is no scene")
 
