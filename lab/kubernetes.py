@@ -92,6 +92,20 @@ def ensure(version: str | None = None, out: Output = silent) -> Bundle:
         return _build([version or DEFAULT_VERSION], out)[0]
 
 
+def ensure_each(versions: Sequence[str], out: Output = silent) -> None:
+    """A bundle of each version, as ensure() finds them; those that are missing share one build.
+
+    Raises LabError when the named folder lacks a program or the build fails.
+    """
+    for version in versions:
+        _check_version(version)
+    with locked(cache_root() / "kubernetes.lock"):
+        there = {bundle.version for bundle in cached()}
+        missing = [v for v in versions if v not in there and _named(v, out) is None]
+        if missing:
+            _build(missing, out)
+
+
 def build(versions: Sequence[str], out: Output = silent) -> list[Bundle]:
     """Build bundles from Debian's source package, whatever the cache holds.
 

@@ -55,10 +55,9 @@ def _prepare_lab() -> int:
     """
     try:
         base.ensure(_say)
-        kubernetes.ensure(kubernetes.DEFAULT_VERSION, _say)
         # The same source under the next minor version's name, for the tests of upgrades: where
         # no other Kubernetes can be had, two versions are one that is told to say two names.
-        kubernetes.ensure(kubernetes.NEXT_VERSION, _say)
+        kubernetes.ensure_each((kubernetes.DEFAULT_VERSION, kubernetes.NEXT_VERSION), _say)
     except LabError as error:
         print(error)
         return 1
