@@ -12,6 +12,7 @@ import pytest
 
 from lab import Lab
 from tests.e2e.console import ENDED, Console, wait_for
+from tests.e2e.kills import AT_RANDOM, SEED
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -86,12 +87,11 @@ def test_the_worker_is_killed_after_every_step(
     console.delete_cluster(made["cluster"]["id"])
 
 
-def test_the_worker_is_killed_thirty_times_at_random(
+def test_the_worker_is_killed_at_random(
     console: Console, lab: Lab, hosts: dict[str, int], undisturbed: dict[str, list[str]]
 ) -> None:
-    seed = int(os.environ.get("FLOTILLA_TEST_SEED", random.SystemRandom().randrange(10**6)))
-    print(f"FLOTILLA_TEST_SEED={seed}")
-    pauses = random.Random(seed)
+    print(f"FLOTILLA_TEST_SEED={SEED}")
+    pauses = random.Random(SEED)
     kills = 0
     for attempt in range(6):
         made = console.create(f"random-{attempt}", [hosts["node1"]], [hosts["node2"]])
@@ -102,7 +102,7 @@ def test_the_worker_is_killed_thirty_times_at_random(
             console.start_worker()
             kills += 1
         console.wait(number, 400)
-        assert state(lab, made["cluster"]["id"], "node1", "node2") == undisturbed, f"seed {seed}"
+        assert state(lab, made["cluster"]["id"], "node1", "node2") == undisturbed, f"seed {SEED}"
         no_line_lost(console, number)
         # The deletion is killed as well.
         gone = console.delete(f"clusters/{made['cluster']['id']}/")["task"]["id"]
@@ -112,9 +112,9 @@ def test_the_worker_is_killed_thirty_times_at_random(
             console.start_worker()
             kills += 1
         console.wait(gone, 200)
-        if kills >= 30:
+        if kills >= AT_RANDOM:
             break
-    assert kills >= 30
+    assert kills >= AT_RANDOM
     left = lab.host("node1").run("ls -d /var/lib/flotilla /etc/kubernetes 2>/dev/null; true")
     assert left == ""
 

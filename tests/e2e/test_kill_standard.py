@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import time
 from typing import Any
 
@@ -11,6 +9,7 @@ import pytest
 
 from lab import Lab
 from tests.e2e.console import ENDED, Console, wait_for
+from tests.e2e.kills import EVERY, SEED, Boundaries
 from tests.e2e.standard import body, create, members
 from tests.e2e.test_kill import STATE, no_line_lost
 
@@ -52,16 +51,10 @@ def bare(lab: Lab) -> str:
     )
 
 
-# A run kills at every third boundary, beginning with one that chance chooses, so that CI has gone
-# through all of them after some runs; FLOTILLA_TEST_KILLS=1 kills at each (about 85 kills).
-EVERY = int(os.environ.get("FLOTILLA_TEST_KILLS", "3"))
-SEED = int(os.environ.get("FLOTILLA_TEST_SEED", str(random.randrange(2**32))))
-
-
 def killed_after_steps(console: Console, number: int) -> int:
     """Kill the worker when a step has ended on a host; the number of kills."""
     kills, seen = 0, set()
-    boundary = random.Random(SEED + number).randrange(EVERY)
+    boundaries = Boundaries(number)
     deadline = time.monotonic() + 900
     while (task := console.task(number))["status"] not in ENDED:
         assert time.monotonic() < deadline, console.tail(number)
@@ -72,8 +65,7 @@ def killed_after_steps(console: Console, number: int) -> int:
         }
         if done - seen:
             seen = done
-            boundary += 1
-            if boundary % EVERY == 0:
+            if boundaries.due():
                 console.kill("worker")
                 console.start_worker()
                 kills += 1
