@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from clusters.kube import faults
+from clusters.kube import faults, library
 from clusters.kube.credentials import Credentials, tls_context
 from clusters.kube.errors import Gone, KubeError, ServerNotReady, UnexpectedAnswer
 from clusters.kube.watch import Watch
@@ -358,7 +358,7 @@ class Connection:
 
 
 def _api_client(credentials: Credentials) -> ApiClient:
-    # Imported here: 35 MiB that only the processes which talk to clusters should carry.
+    library.client()
     import urllib3
     from kubernetes.client import ApiClient, Configuration
     from kubernetes.utils.keepalive import tcp_keepalive_socket_options

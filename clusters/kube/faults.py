@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import urllib3.exceptions as http
 
+from clusters.kube import library
 from clusters.kube.errors import (
     AccessRefused,
     Cause,
@@ -35,6 +36,7 @@ LOOK_AT_HOST = "Check that its hosts are up and that a firewall lets the console
 @contextmanager
 def named(address: str) -> Iterator[None]:
     """Turn what the HTTP library raises inside into a KubeError about this address."""
+    library.client()
     from kubernetes.client.exceptions import ApiException
 
     try:
