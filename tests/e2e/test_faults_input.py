@@ -66,7 +66,11 @@ def test_hosts_that_do_not_go_together(console: Console, hosts: dict[str, int]) 
     unknown = create_refused(console, [three], ["nobody"])  # type: ignore[list-item]
     says(unknown["workers"], "nobody")
     says(create_refused(console, [three], [], release="v1.99.0")["release"], "release")
-    says(create_refused(console, [three], [], profile="standard")["profile"], "Standard", "light")
+    standard = create_refused(console, [three], [], profile="standard")
+    says(standard["control_plane"], "3 or 5")
+    says(standard["workers"], "worker")
+    says(standard["vip"], "missing")
+    says(create_refused(console, [three], [], profile="huge")["profile"], "standard", "light")
 
 
 def test_lines_of_hosts_are_taken_all_or_none(console: Console, hosts: dict[str, int]) -> None:
