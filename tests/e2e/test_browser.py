@@ -251,7 +251,7 @@ def test_the_cluster_is_active_and_its_nodes_are_ready(
     first.goto(f"{console.url}/clusters/{story['cluster']}/")
     expect(first.locator(".fl-cluster-head")).to_contain_text("Active")
     shot(first, "08-cluster")
-    first.get_by_role("link", name="Nodes").click()
+    first.locator("a.nav-link", has_text="Nodes").click()
     rows = first.locator(".fl-stack tbody tr")
     expect(rows).to_have_count(2)
     for name in ("node1", "node2"):
