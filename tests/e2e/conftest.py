@@ -64,6 +64,22 @@ def console(bare_console: Console, lab: Lab, binaries: Path) -> Console:
     return bare_console
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _every_host_is_back(request: pytest.FixtureRequest) -> None:
+    """A module begins with hosts that have power and that the console knows to be ready."""
+    if not {"console", "hosts"} & set(request.fixturenames):
+        return
+    lab: Lab = request.getfixturevalue("lab")
+    console: Console = request.getfixturevalue("console")
+    for machine in lab.hosts:
+        if machine.pid is None:
+            machine.boot()
+        machine.heal()
+    for row in console.get("hosts/")["results"]:
+        if row["state"] == "unreachable":
+            console.wait(console.post(f"hosts/{row['id']}/check/")["id"])
+
+
 @pytest.fixture
 def hosts(console: Console) -> dict[str, int]:
     """Host names to numbers; each test leaves them without a cluster."""
