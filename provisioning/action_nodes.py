@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,13 +12,19 @@ from clusters.kube import KubeError, connect
 from clusters.kube.connection import Connection
 from clusters.kube.drain import drain
 from clusters.kube.drain_events import DrainEvent, Kind, Outcome
-from clusters.kube.errors import NotFound
+from clusters.kube.errors import (
+    CertificateRefused,
+    ClusterUnreachable,
+    NotFound,
+    ServerNotReady,
+)
 from clusters.kube.nodes_api import delete_node, node_path, uncordon
 from provisioning.actions import ActionContext, action
 from provisioning.models import Task, TaskStatus
 from provisioning.run import Canceled, Failure
 
 DRAIN_SECONDS = 900
+PATIENCE = 60.0  # seconds; a virtual IP that moves is away for a few
 MOST_WAITS = 20  # how many pods that are waited for are named on the task's page
 # Who cordoned a node: one that a person had cordoned before stays so afterwards.
 CORDONED_BY = "flotilla.dev/cordoned-by"
@@ -51,8 +58,8 @@ def drain_node(ctx: ActionContext) -> int:
     """
     name, dead = ctx.here.name, ctx.here.id not in ctx.runners
     conn, waits = api(ctx), Waits(ctx)
+    patiently(ctx, lambda: _sign(conn, name, ctx.run.task.pk))
     try:
-        _sign(conn, name, ctx.run.task.pk)
         result = drain(
             conn,
             name,
@@ -84,25 +91,44 @@ def drain_node(ctx: ActionContext) -> int:
 def uncordon_node(ctx: ActionContext) -> int:
     """Let the node take pods again, unless a person had cordoned it before this task did."""
     name, conn = ctx.here.name, api(ctx)
-    try:
+
+    def again() -> int:
         node = conn.get_json(node_path(name))
         if _annotations(node).get(CORDONED_BY) != str(ctx.run.task.pk):
             ctx.log(_("It stays cordoned: somebody had cordoned it before."))
             return 0
         uncordon(conn, name)
         conn.merge_patch(node_path(name), {"metadata": {"annotations": {CORDONED_BY: None}}})
-    except KubeError as error:
-        raise failure_of(ctx, error) from error
-    return 1
+        return 1
+
+    return patiently(ctx, again)
 
 
 @action("delete-node")
 def forget_node(ctx: ActionContext) -> int:
     """Delete the node's object; its host's certificates go when the task ends."""
-    try:
-        return int(delete_node(api(ctx), ctx.here.name))
-    except KubeError as error:
-        raise failure_of(ctx, error) from error
+    conn = api(ctx)
+    return patiently(ctx, lambda: int(delete_node(conn, ctx.here.name)))
+
+
+def patiently(ctx: ActionContext, call: Callable[[], int]) -> int:
+    """Call until the API answers: what a task itself stops or moves is away for a moment.
+
+    Raises Failure after PATIENCE seconds, or at once for an error that waiting does not mend.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        ctx.run.check_canceled()
+        try:
+            return call()
+        except (ClusterUnreachable, ServerNotReady) as error:
+            lasting = isinstance(error, CertificateRefused)
+            if lasting or time.monotonic() > deadline:
+                raise failure_of(ctx, error) from error
+            ctx.log(error.cause)
+            ctx.run.lease.stop.wait(1.0)
+        except KubeError as error:
+            raise failure_of(ctx, error) from error
 
 
 class Waits:
@@ -141,16 +167,17 @@ class Waits:
             self._shown, self._next = text, time.monotonic() + 1.0
 
 
-def _sign(conn: Connection, name: str, task: int) -> None:
+def _sign(conn: Connection, name: str, task: int) -> int:
     try:
         node = conn.get_json(node_path(name))
     except NotFound:
-        return
+        return 0
     cordoned = bool((node.get("spec") or {}).get("unschedulable"))
     # What an earlier task of ours cordoned and did not come to the end with, this one takes over.
     if not cordoned or _unfinished(_annotations(node).get(CORDONED_BY, "")):
         signed = {"metadata": {"annotations": {CORDONED_BY: str(task)}}}
         conn.merge_patch(node_path(name), signed)
+    return 1
 
 
 def _unfinished(number: str) -> bool:

@@ -137,7 +137,7 @@ def of_status_object(address: str, status: Mapping[str, Any]) -> KubeError:
     return UnexpectedAnswer(f"{address} ended the watch ({code}): {message}")
 
 
-def _of_tls(address: str, text: str) -> CertificateRefused:
+def _of_tls(address: str, text: str) -> ClusterUnreachable:
     lower = text.lower()
     if "alert" in lower:
         return CertificateRefused(
@@ -145,7 +145,8 @@ def _of_tls(address: str, text: str) -> CertificateRefused:
             "Renew it with a repair of the cluster, and check the clocks of console and hosts.",
         )
     if "eof occurred" in lower:
-        return CertificateRefused(
+        # Also a load balancer whose servers are all away for the moment.
+        return ClusterUnreachable(
             f"{address} cut the connection during the TLS handshake.",
             "Check that an API server listens there, and the console's certificate.",
         )

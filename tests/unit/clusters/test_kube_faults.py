@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from clusters.kube import (
     AccessRefused,
+    ClusterUnreachable,
     Conflict,
     Forbidden,
     Impersonation,
@@ -18,7 +20,7 @@ from clusters.kube import (
     TooManyRequests,
     UnexpectedAnswer,
 )
-from clusters.kube.faults import of_status
+from clusters.kube.faults import of_exception, of_status
 
 AT = "https://10.0.0.1:6443"
 
@@ -103,3 +105,11 @@ def test_any_answer_becomes_one_line_of_bounded_length(code, body):
 def test_a_name_that_would_break_out_of_its_header_is_refused(user, groups):
     with pytest.raises(ValueError, match="cannot be impersonated"):
         Impersonation(user, groups)
+
+
+def test_a_connection_cut_during_the_handshake_is_no_matter_of_certificates() -> None:
+    # A load balancer without a server closes at once: soon there may be one again.
+    error = ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:1006)")
+    found = of_exception("https://10.0.0.100:8443", error)
+    assert type(found) is ClusterUnreachable
+    assert "cut the connection during the TLS handshake" in found.cause
