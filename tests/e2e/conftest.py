@@ -67,8 +67,8 @@ def console(bare_console: Console, lab: Lab, binaries: Path) -> Console:
 @pytest.fixture(autouse=True, scope="module")
 def _every_host_is_back(request: pytest.FixtureRequest) -> None:
     """A module begins with hosts that have power and that the console knows to be ready."""
-    if not {"console", "hosts"} & set(request.fixturenames):
-        return
+    if "console" not in request.fixturenames or "bare_console" not in request.fixturenames:
+        return  # a console of the module's own, or one that knows no host
     lab: Lab = request.getfixturevalue("lab")
     console: Console = request.getfixturevalue("console")
     for machine in lab.hosts:
