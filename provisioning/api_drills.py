@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -14,7 +13,7 @@ from rest_framework.response import Response
 from clusters.models import Cluster
 from console.ui.api import CursorPage
 from provisioning.api_operations import operate
-from provisioning.api_requests import DRY_RUN, LAUNCHED
+from provisioning.api_requests import DRY_RUN, PLAN_OR_TASK
 from provisioning.models_drills import Drill, DrillTarget
 
 
@@ -54,7 +53,7 @@ class DrillActions:
     @extend_schema(
         request=DrillRequestSerializer,
         parameters=[DRY_RUN],
-        responses={202: LAUNCHED, 200: OpenApiTypes.OBJECT},
+        responses=PLAN_OR_TASK,
     )
     @drills.mapping.post
     def drill(self, request: Request, pk: str | None = None) -> Response:

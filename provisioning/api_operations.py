@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -17,7 +16,7 @@ from clusters.models import Cluster
 from provisioning import cluster_operations
 from provisioning.api_requests import (
     DRY_RUN,
-    LAUNCHED,
+    PLAN_OR_TASK,
     HostsField,
     flag,
     launched,
@@ -85,9 +84,6 @@ def operate(request: Request, cluster: Cluster, kind: str, values: Mapping[str, 
     return launched(cluster, task)
 
 
-_ANSWERS = {202: LAUNCHED, 200: OpenApiTypes.OBJECT}
-
-
 class MembershipActions:
     """Hosts come and go."""
 
@@ -97,19 +93,19 @@ class MembershipActions:
         "replace_node": "clusters.change",
     }
 
-    @extend_schema(request=AddNodesSerializer, parameters=[DRY_RUN], responses=_ANSWERS)
+    @extend_schema(request=AddNodesSerializer, parameters=[DRY_RUN], responses=PLAN_OR_TASK)
     @action(detail=True, methods=["post"], url_path="add-nodes", filter_backends=[])
     def add_nodes(self, request: Request, pk: str | None = None) -> Response:
         """Add workers, or control planes of a standard cluster."""
         return self._operate(request, "add_nodes", AddNodesSerializer)
 
-    @extend_schema(request=RemoveNodeSerializer, parameters=[DRY_RUN], responses=_ANSWERS)
+    @extend_schema(request=RemoveNodeSerializer, parameters=[DRY_RUN], responses=PLAN_OR_TASK)
     @action(detail=True, methods=["post"], url_path="remove-node", filter_backends=[])
     def remove_node(self, request: Request, pk: str | None = None) -> Response:
         """Drain a node, take it off the cluster and clean its host, also when that is gone."""
         return self._operate(request, "remove_node", RemoveNodeSerializer)
 
-    @extend_schema(request=ReplaceNodeSerializer, parameters=[DRY_RUN], responses=_ANSWERS)
+    @extend_schema(request=ReplaceNodeSerializer, parameters=[DRY_RUN], responses=PLAN_OR_TASK)
     @action(detail=True, methods=["post"], url_path="replace-node", filter_backends=[])
     def replace_node(self, request: Request, pk: str | None = None) -> Response:
         """Remove a node and give its role to another host, in one operation."""

@@ -56,6 +56,9 @@ LAUNCHED = inline_serializer(
 )
 
 
+PLAN_OR_TASK = {202: LAUNCHED, 200: OpenApiTypes.OBJECT}
+
+
 def launched(cluster: Cluster, task: Task) -> Response:
     """202 with the cluster and the task that was launched."""
     row = clusters_with_nodes().get(pk=cluster.pk)

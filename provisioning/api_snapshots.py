@@ -22,7 +22,7 @@ from console.accounts.permissions import Declared
 from console.ui.api import CursorPage
 from provisioning import snapshots, snapshots_download
 from provisioning.api_operations import operate
-from provisioning.api_requests import DRY_RUN, LAUNCHED
+from provisioning.api_requests import DRY_RUN, LAUNCHED, PLAN_OR_TASK
 from provisioning.api_tasks import Conflict
 from provisioning.models_snapshots import Snapshot, SnapshotSchedule
 from provisioning.operations import Refused
@@ -170,7 +170,7 @@ class ClusterSnapshotsViewSet(viewsets.GenericViewSet[Cluster]):
     @extend_schema(
         request=RestoreSerializer,
         parameters=[DRY_RUN],
-        responses={202: LAUNCHED, 200: OpenApiTypes.OBJECT},
+        responses=PLAN_OR_TASK,
     )
     @action(detail=True, methods=["post"], filter_backends=[])
     def restore(self, request: Request, pk: str | None = None) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -14,12 +13,10 @@ from rest_framework.response import Response
 from clusters.models import Cluster
 from provisioning.action_nodes import DRAIN_SECONDS
 from provisioning.api_operations import operate
-from provisioning.api_requests import DRY_RUN, LAUNCHED, release_of
+from provisioning.api_requests import DRY_RUN, PLAN_OR_TASK, release_of
 from provisioning.certificates import Level, certificates_of
 from provisioning.forms_upgrade import LEAST_DRAIN, MOST_DRAIN
 from provisioning.models import Host
-
-_ANSWERS = {202: LAUNCHED, 200: OpenApiTypes.OBJECT}
 
 
 class UpgradeSerializer(serializers.Serializer[Any]):
@@ -73,7 +70,7 @@ class UpgradeActions:
         "renew_certificates": "clusters.change",
     }
 
-    @extend_schema(request=UpgradeSerializer, parameters=[DRY_RUN], responses=_ANSWERS)
+    @extend_schema(request=UpgradeSerializer, parameters=[DRY_RUN], responses=PLAN_OR_TASK)
     @action(detail=True, methods=["post"], filter_backends=[])
     def upgrade(self, request: Request, pk: str | None = None) -> Response:
         """Upgrade by one minor version or within it; refused with every reason against it."""
@@ -92,7 +89,7 @@ class UpgradeActions:
         rows = [row.as_data() for row in certificates_of(cluster)]
         return Response(CertificatesSerializer({"certificates": rows}).data)
 
-    @extend_schema(request=None, parameters=[DRY_RUN], responses=_ANSWERS)
+    @extend_schema(request=None, parameters=[DRY_RUN], responses=PLAN_OR_TASK)
     @action(detail=True, methods=["post"], url_path="renew-certificates", filter_backends=[])
     def renew_certificates(self, request: Request, pk: str | None = None) -> Response:
         """Make every leaf certificate anew; also when all of them have expired."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
@@ -79,20 +79,11 @@ def preview(cluster: Cluster, kind: str, values: Mapping[str, Any]) -> Preview:
 
     Raises Refused when the cluster is not ours or busy.
     """
-    refuse_unless_ours(cluster)
-    wanted = KINDS[kind].resolve(cluster, values)
-    problems = [*_state_problems(cluster, KINDS[kind]), *wanted.problems]
-    if problems:
-        return Preview(problems, None)
-    try:
-        spec = operation_spec(cluster, kind, wanted.parameters)
-        facts = _facts(spec)
-        problems = RECIPES[kind].preflight(spec, facts)
-        if problems:
-            return Preview(problems, None)
-        return Preview([], plan_view(RECIPES[kind], spec, facts, dict(ClusterMaterial(cluster))))
-    except ReleaseError as error:
-        return Preview([Problem("release", str(error), error.hint, field="release")], None)
+    judged = _judged(cluster, kind, values)
+    if judged.problems or judged.spec is None:
+        return Preview(judged.problems, None)
+    material = dict(ClusterMaterial(cluster))
+    return Preview([], plan_view(RECIPES[kind], judged.spec, judged.facts, material))
 
 
 def launch(
@@ -108,10 +99,10 @@ def launch(
     """
     with transaction.atomic():
         cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
-        found = preview(cluster, kind, values)
-        if found.problems:
-            raise Refused(found.problems)
-        wanted = KINDS[kind].resolve(cluster, values)
+        judged = _judged(cluster, kind, values)
+        if judged.problems:
+            raise Refused(judged.problems)
+        wanted = judged.wanted
         reserve(cluster, Parties.from_json(wanted.parameters))
         KINDS[kind].begun(cluster, wanted)
         record(KINDS[kind].audit, cluster, request=http, actor=user, after=dict(wanted.told))
@@ -124,6 +115,31 @@ def launch(
             request=http,
             queue=wanted.queue,
         )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What was asked for, everything against it, and what its plan is made of (None: nothing)."""
+
+    wanted: Wanted
+    problems: list[Problem]
+    spec: ClusterSpec | None = None
+    facts: Mapping[int, Facts] = field(default_factory=dict)
+
+
+def _judged(cluster: Cluster, kind: str, values: Mapping[str, Any]) -> _Judged:
+    refuse_unless_ours(cluster)
+    wanted = KINDS[kind].resolve(cluster, values)
+    problems = [*_state_problems(cluster, KINDS[kind]), *wanted.problems]
+    if problems:
+        return _Judged(wanted, problems)
+    try:
+        spec = operation_spec(cluster, kind, wanted.parameters)
+    except ReleaseError as error:
+        problem = Problem("release", str(error), error.hint, field="release")
+        return _Judged(wanted, [problem])
+    facts = _facts(spec)
+    return _Judged(wanted, RECIPES[kind].preflight(spec, facts), spec, facts)
 
 
 def _facts(spec: ClusterSpec) -> dict[int, Facts]:

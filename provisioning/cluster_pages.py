@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
-from clusters.models import Cluster, ClusterStatus, Origin, Profile
+from clusters.models import Cluster, ClusterStatus, Origin
 from clusters.tabs import Action, Notice, Tab, registry
 from provisioning.clusters import running_task
 from provisioning.kubeconfig import has_authority
-from provisioning.models import Host, Task, TaskStatus
-from provisioning.models_hosts import ClusterRole
+from provisioning.models import Task, TaskStatus
 
 SHOWN_TASKS = 50
 
@@ -38,37 +35,6 @@ def what_now(request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:
     if running is None and not (stuck and failed):
         return None
     return {"running": running, "failed_task": None if running else last}
-
-
-def missed(_request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:
-    """The members that were away while something was done to the cluster."""
-    hosts = list(Host.objects.filter(cluster=cluster).exclude(missed="").order_by("name"))
-    return {"missed": hosts, "may_repair": _idle(cluster)} if hosts else None
-
-
-def remove_links(cluster: Cluster) -> Mapping[str, str]:
-    """The page that removes each node; the only control plane of a lightweight one has none."""
-    return _links(cluster, "provisioning:cluster-remove-node")
-
-
-def replace_links(cluster: Cluster) -> Mapping[str, str]:
-    """The page that replaces each node; the only control plane of a lightweight one has none."""
-    return _links(cluster, "provisioning:cluster-replace-node")
-
-
-def _links(cluster: Cluster, view: str) -> dict[str, str]:
-    if not _may_change(cluster):
-        return {}
-    hosts = Host.objects.filter(cluster=cluster)
-    if cluster.profile == Profile.LIGHTWEIGHT:
-        hosts = hosts.exclude(cluster_role=ClusterRole.CONTROL_PLANE)
-    page = reverse(view, args=[cluster.pk])
-    return {host.name: f"{page}?host={host.pk}" for host in hosts}
-
-
-def _may_change(cluster: Cluster) -> bool:
-    """Idle, and its creation came to its end: hosts may come and go."""
-    return _idle(cluster) and cluster.seen is not None and cluster.status != ClusterStatus.DELETING
 
 
 def _idle(cluster: Cluster) -> bool:

@@ -225,6 +225,14 @@ def running_task(cluster: Cluster) -> Task | None:
     return unended.order_by("-id").first()
 
 
+def operable(cluster: Cluster) -> bool:
+    """Whether operations may be offered: created here, finished, and no task waits or runs."""
+    if cluster.origin != Origin.PROVISIONED or cluster.seen is None:
+        return False
+    moving = (ClusterStatus.PROVISIONING, ClusterStatus.DELETING)
+    return cluster.status not in moving and running_task(cluster) is None
+
+
 def _spec(request: ClusterRequest, problems: list[Problem]) -> ClusterSpec | None:
     """The spec to look at; None without a usable release and a type that is there."""
     if request.release is None or any(p.field in ("release", "profile") for p in problems):

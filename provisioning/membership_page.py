@@ -8,13 +8,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from clusters.models import Cluster, ClusterStatus, Origin, Profile
+from clusters.models import Cluster, Origin, Profile
 from clusters.tabs import Action, NodeAction, Notice, registry
-from provisioning.clusters import running_task
+from provisioning.clusters import operable
 from provisioning.models import Host
 from provisioning.models_hosts import ClusterRole
-
-UNFINISHED = (ClusterStatus.PROVISIONING, ClusterStatus.DELETING)
 
 
 def missed(_request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:
@@ -22,7 +20,7 @@ def missed(_request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:
     if cluster.origin != Origin.PROVISIONED:
         return None
     hosts = list(Host.objects.filter(cluster=cluster).exclude(missed="").order_by("cluster_index"))
-    return {"missed": hosts, "may_repair": may_change(cluster)} if hosts else None
+    return {"missed": hosts, "may_repair": operable(cluster)} if hosts else None
 
 
 def remove_links(cluster: Cluster) -> dict[str, str]:
@@ -35,15 +33,8 @@ def replace_links(cluster: Cluster) -> dict[str, str]:
     return _links(cluster, "provisioning:cluster-replace-node")
 
 
-def may_change(cluster: Cluster) -> bool:
-    """Whether nodes may come and go: it was created here, it is whole, and nothing runs."""
-    if cluster.origin != Origin.PROVISIONED or cluster.status in UNFINISHED:
-        return False
-    return cluster.seen is not None and running_task(cluster) is None
-
-
 def _links(cluster: Cluster, view: str) -> dict[str, str]:
-    if not may_change(cluster):
+    if not operable(cluster):
         return {}
     page = reverse(view, args=[cluster.pk])
     hosts = Host.objects.filter(cluster=cluster)
@@ -58,7 +49,7 @@ def register() -> None:
     registry.add_action(
         Action(
             _("Add nodes"), "provisioning:cluster-add-nodes", "clusters.change",
-            icon="plus", shown=may_change, order=15,
+            icon="plus", shown=operable, order=15,
         )
     )  # fmt: skip
     registry.add_node_action(

@@ -7,10 +7,10 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from clusters.models import Cluster, ClusterStatus, Origin
+from clusters.models import Cluster, Origin
 from clusters.tabs import Action, Notice, Tab, registry
 from provisioning.certificates import Level, certificates_of, warning_of
-from provisioning.clusters import running_task
+from provisioning.clusters import operable, running_task
 from provisioning.models import Task
 from provisioning.upgrading import upgrade_problem
 
@@ -39,16 +39,6 @@ def upgrade_stands(_request: HttpRequest, cluster: Cluster) -> dict[str, Any] | 
         return None
     tasks = Task.objects.filter(cluster=cluster, operation="upgrade")
     return {"problem": problem, "task": tasks.order_by("-id").first()}
-
-
-def operable(cluster: Cluster) -> bool:
-    """One of ours, finished, and no task of it waits or runs."""
-    return (
-        cluster.origin == Origin.PROVISIONED
-        and cluster.seen is not None
-        and cluster.status != ClusterStatus.DELETING
-        and running_task(cluster) is None
-    )
 
 
 def register() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 
-from clusters.models import Cluster, Origin
 from console.accounts.models import User
 from console.accounts.permissions import requires
 from provisioning import cluster_operations
@@ -15,12 +14,13 @@ from provisioning.cluster_plan import PlanView
 from provisioning.operations import Refused
 from provisioning.releases_layout import ReleaseError
 from provisioning.steps.base import Problem
+from provisioning.views_clusters import our_cluster
 
 
 @requires(GET="clusters.change", POST="clusters.change")
 def renew(request: HttpRequest, pk: int) -> HttpResponse:
     """What will be made anew and what restarts for it, then the launch."""
-    cluster = get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED)
+    cluster = our_cluster(pk)
     problems: list[Problem] = []
     plan: PlanView | None = None
     try:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, Origin, Profile
@@ -14,10 +14,11 @@ from clusters.tabs import Tab, registry
 from console.accounts.models import User
 from console.accounts.permissions import allowed, requires
 from provisioning import cluster_operations
+from provisioning.clusters import operable
 from provisioning.models_drills import Drill, DrillTarget
-from provisioning.operation_pages import operable
 from provisioning.operations import Refused
 from provisioning.steps.base import Problem
+from provisioning.views_clusters import our_cluster
 
 SHOWN = 50
 
@@ -36,7 +37,7 @@ class DrillForm(forms.Form):
 @requires(GET="clusters.change", POST="clusters.change")
 def drill(request: HttpRequest, pk: int) -> HttpResponse:
     """First what would happen, then the launch of just that."""
-    cluster = get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED)
+    cluster = our_cluster(pk)
     form = DrillForm(request.POST or None)
     problems: list[Problem] = []
     plan = None

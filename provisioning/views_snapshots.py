@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from clusters.models import Cluster, Origin
+from clusters.models import Cluster
 from console.accounts.confirm import confirm_password
 from console.accounts.models import User
 from console.accounts.permissions import requires
@@ -23,12 +23,13 @@ from provisioning.forms_snapshots import RestoreForm, ScheduleForm
 from provisioning.models_snapshots import Snapshot, SnapshotState
 from provisioning.operations import Refused
 from provisioning.releases_layout import ReleaseError
+from provisioning.views_clusters import our_cluster
 
 
 @requires(POST="clusters.change")
 def take(request: HttpRequest, pk: int) -> HttpResponse:
     """Launch a snapshot now."""
-    cluster = get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED)
+    cluster = our_cluster(pk)
     try:
         task = cluster_operations.launch(cluster, "snapshot", {}, _user(request), request)
     except (Refused, ReleaseError) as refused:
@@ -40,7 +41,7 @@ def take(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(GET="clusters.change", POST="clusters.change")
 def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     """When snapshots are taken by themselves, and how many are kept."""
-    cluster = get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED)
+    cluster = our_cluster(pk)
     form = ScheduleForm(request.POST or None, instance=snapshots.schedule_of(cluster))
     if form.is_valid():
         snapshots.change_schedule(cluster, form.cleaned_data, _user(request), request)

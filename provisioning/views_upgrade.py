@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import cast
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from clusters.models import Cluster, Origin
 from console.accounts.models import User
 from console.accounts.permissions import requires
 from provisioning import cluster_operations
@@ -19,12 +18,13 @@ from provisioning.operations import Refused
 from provisioning.releases_layout import ReleaseError
 from provisioning.steps.base import Problem
 from provisioning.upgrading import upgrading_to
+from provisioning.views_clusters import our_cluster
 
 
 @requires(GET="clusters.change", POST="clusters.change")
 def upgrade(request: HttpRequest, pk: int) -> HttpResponse:
     """First the plan of what was chosen, then the launch of just that."""
-    cluster = get_object_or_404(Cluster, pk=pk, origin=Origin.PROVISIONED)
+    cluster = our_cluster(pk)
     form = UpgradeForm(request.POST or None, releases=candidates(cluster))
     problems: list[Problem] = []
     plan: PlanView | None = None

@@ -34,7 +34,8 @@ class Attendance(threading.Thread):
         self._wake = threading.Event()
         self._missed = 0
         self._pulses = 0
-        # "https://host:port" of the member through which the cluster is watched for now.
+        # "https://host:port" of the member that the watch goes through while the cluster's own
+        # entry does not answer; "" while it does.
         self._through = ""
         self._control_plane = ControlPlaneWatch(lease, timing, changed=self._wake.set)
         self._reflectors = [

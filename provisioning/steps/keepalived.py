@@ -41,6 +41,22 @@ def own_interface(ctx: Context) -> Address | None:
     return None
 
 
+# What makes a host let go of the VIP: at once when HAProxy's unit has ended, soon when it hangs.
+_TRACKED = (
+    "track_file haproxy_down {",
+    f'    file "{DOWN}"',
+    "    weight 0",
+    "}",
+    "vrrp_script haproxy_answers {",
+    f'    script "{CHECK}"',
+    "    interval 1",
+    "    timeout 2",
+    "    fall 3",
+    "    rise 1",
+    "}",
+)
+
+
 def keepalived_config(ctx: Context) -> str | None:
     """The whole of keepalived.conf for keepalived 2.1 or newer; None while no facts are known.
 
@@ -56,11 +72,46 @@ def keepalived_config(ctx: Context) -> str | None:
         return None
     interface = shell.token(own.interface)
     peers = [shell.address(h.address) for h in spec.control_plane if h != here]
-    lines = [
-        "# Written by Flotilla; changes are put back by the next repair.",
-        f"# cluster {spec.id:d}, VIP {vip}/{own.prefix:d} on {interface}",
+    return "\n".join(
+        [
+            "# Written by Flotilla; changes are put back by the next repair.",
+            f"# cluster {spec.id:d}, VIP {vip}/{own.prefix:d} on {interface}",
+            *_globals(here.name),
+            *_TRACKED,
+            "vrrp_instance api {",
+            "    state BACKUP",
+            "    nopreempt",
+            f"    interface {interface}",
+            f"    virtual_router_id {spec.router_id:d}",
+            f"    priority {FIRST_PRIORITY - PRIORITY_STEP * place:d}",
+            f"    advert_int {ADVERTISEMENT}",
+            f"    unicast_src_ip {shell.address(here.address)}",
+            "    unicast_peer {",
+            *(f"        {peer}" for peer in peers),
+            "    }",
+            "    virtual_ipaddress {",
+            f"        {vip}/{own.prefix:d} dev {interface}",
+            "    }",
+            # Three at once, three more after a second for whoever missed those, one every ten.
+            "    garp_master_repeat 3",
+            "    garp_master_delay 1",
+            "    garp_master_refresh 10",
+            "    track_file {",
+            "        haproxy_down",
+            "    }",
+            "    track_script {",
+            "        haproxy_answers",
+            "    }",
+            "}",
+            "",
+        ]
+    )
+
+
+def _globals(name: str) -> list[str]:
+    return [
         "global_defs {",
-        f"    router_id {shell.label(here.name)}",
+        f"    router_id {shell.label(name)}",
         "    vrrp_version 3",
         # What comes from elsewhere than the peers below is not ours.
         "    vrrp_check_unicast_src",
@@ -71,45 +122,7 @@ def keepalived_config(ctx: Context) -> str | None:
         "    enable_script_security",
         "    script_user nobody",
         "}",
-        "track_file haproxy_down {",
-        f'    file "{DOWN}"',
-        "    weight 0",
-        "}",
-        "vrrp_script haproxy_answers {",
-        f'    script "{CHECK}"',
-        "    interval 1",
-        "    timeout 2",
-        "    fall 3",
-        "    rise 1",
-        "}",
-        "vrrp_instance api {",
-        "    state BACKUP",
-        "    nopreempt",
-        f"    interface {interface}",
-        f"    virtual_router_id {spec.router_id:d}",
-        f"    priority {FIRST_PRIORITY - PRIORITY_STEP * place:d}",
-        f"    advert_int {ADVERTISEMENT}",
-        f"    unicast_src_ip {shell.address(here.address)}",
-        "    unicast_peer {",
-        *(f"        {peer}" for peer in peers),
-        "    }",
-        "    virtual_ipaddress {",
-        f"        {vip}/{own.prefix:d} dev {interface}",
-        "    }",
-        # Three at once, three more after a second for whoever missed those, one every ten.
-        "    garp_master_repeat 3",
-        "    garp_master_delay 1",
-        "    garp_master_refresh 10",
-        "    track_file {",
-        "        haproxy_down",
-        "    }",
-        "    track_script {",
-        "        haproxy_answers",
-        "    }",
-        "}",
-        "",
     ]
-    return "\n".join(lines)
 
 
 def keepalived_drop_in(ctx: Context) -> str | None:
