@@ -11,6 +11,7 @@ import pytest
 
 from lab import Lab, kubernetes, requirements
 from tests.e2e.console import Console
+from tests.e2e.standard import Kubectl
 
 # Two runs at the same time need a lab each.
 NAME = os.environ.get("FLOTILLA_E2E_LAB", "test-e2e")
@@ -78,6 +79,14 @@ def _every_host_is_back(request: pytest.FixtureRequest) -> None:
     for row in console.get("hosts/")["results"]:
         if row["state"] == "unreachable":
             console.wait(console.post(f"hosts/{row['id']}/check/")["id"])
+
+
+@pytest.fixture(scope="module")
+def kubectl(
+    console: Console, cluster: int, binaries: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Kubectl:
+    """kubectl for the cluster of a module that has one, by its number."""
+    return Kubectl(console, cluster, binaries, tmp_path_factory.mktemp("kube"))
 
 
 @pytest.fixture

@@ -8,18 +8,43 @@ from __future__ import annotations
 
 import os
 import random
+import time
+
+from tests.e2e.console import ENDED, Console
 
 EVERY = int(os.environ.get("FLOTILLA_TEST_KILLS", "3"))
 SEED = int(os.environ.get("FLOTILLA_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 AT_RANDOM = 30 // EVERY
 
 
-class Boundaries:
-    """Counts the boundaries of one task; due() says whether to kill at this one."""
+def killed_between_steps(console: Console, number: int, seconds: float = 900) -> int:
+    """Kill the worker when a step has ended on a host, until the task has succeeded.
 
-    def __init__(self, task: int) -> None:
-        self._count = random.Random(SEED + task).randrange(EVERY)
+    Returns how often. A look that finds several steps ended counts as one boundary.
+    """
+    kills, seen = 0, set()
+    boundary = random.Random(SEED + number).randrange(EVERY)
+    deadline = time.monotonic() + seconds
+    while (task := console.task(number))["status"] not in ENDED:
+        assert time.monotonic() < deadline, console.tail(number)
+        done = {
+            (s["phase"], s["step"], s["host"])
+            for s in task["steps"]
+            if s["status"] in ("changed", "unchanged") and s["phase"] != "preflight"
+        }
+        if done - seen:
+            seen = done
+            boundary += 1
+            if boundary % EVERY == 0:
+                console.kill("worker")
+                console.start_worker()
+                kills += 1
+        time.sleep(0.02)
+    assert task["status"] == "succeeded", (task["failure"], console.tail(number))
+    no_line_lost(console, number)
+    return kills
 
-    def due(self) -> bool:
-        self._count += 1
-        return self._count % EVERY == 0
+
+def no_line_lost(console: Console, number: int) -> None:
+    seqs = [line["seq"] for line in console.lines(number)]
+    assert seqs == list(range(1, len(seqs) + 1))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import ssl
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.e2e.console import Console, wait_for
 
@@ -75,6 +80,19 @@ def holders(lab: Any, vip: str, names: list[str]) -> list[str]:
     return [n for n in names if f" {vip}/" in lab.host(n).run("ip -o -4 addr show")]
 
 
+def layers(console: Console, cluster: int) -> Any:
+    """The control plane's health as the console knows it."""
+    return console.get(f"clusters/{cluster}/control-plane/")
+
+
+def wait_healthy(console: Console, cluster: int, seconds: float = 120) -> None:
+    def healthy() -> bool:
+        row = layers(console, cluster)
+        return bool(row["fresh"]) and not row["problems"]
+
+    wait_for(healthy, seconds, "all is well", lambda: str(layers(console, cluster)["problems"]))
+
+
 def wait_ready(kubectl: Kubectl, names: set[str], seconds: float = 90) -> None:
     def ready() -> bool:
         try:
@@ -83,3 +101,18 @@ def wait_ready(kubectl: Kubectl, names: set[str], seconds: float = 90) -> None:
             return False
 
     wait_for(ready, seconds, f"{sorted(names)} are Ready")
+
+
+def entry_of(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
+    """The server that a kubeconfig names, and a TLS context with its CA and client certificate."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    context = ssl.create_default_context(
+        cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
+    )
+    with tempfile.NamedTemporaryFile(suffix=".pem") as pem:
+        for name in ("client-certificate-data", "client-key-data"):
+            pem.write(base64.b64decode(user[name]))
+        pem.flush()
+        context.load_cert_chain(pem.name)
+    return str(cluster["server"]), context

@@ -5,16 +5,15 @@ No request is tried again: what fails is counted, with when and why.
 
 from __future__ import annotations
 
-import base64
 import json
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import urllib3
-import yaml
+
+from tests.e2e.standard import entry_of
 
 EVERY = 0.05
 CONFIG_MAP = "/api/v1/namespaces/default/configmaps"
@@ -30,19 +29,8 @@ class SteadyClient(threading.Thread):
 
     def __init__(self, kubeconfig: Path, name: str, *, kept: bool) -> None:
         super().__init__(daemon=True)
-        config = yaml.safe_load(kubeconfig.read_text())
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        self._server, self._name, self._kept = cluster["server"], name, kept
-        with tempfile.TemporaryDirectory() as folder:
-            ca, pem = Path(folder, "ca"), Path(folder, "pem")
-            ca.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
-            pem.write_bytes(
-                base64.b64decode(user["client-certificate-data"])
-                + base64.b64decode(user["client-key-data"])
-            )
-            context = urllib3.util.ssl_.create_urllib3_context()
-            context.load_verify_locations(ca)
-            context.load_cert_chain(pem)
+        self._server, context = entry_of(kubeconfig)
+        self._name, self._kept = name, kept
         self._pool = urllib3.PoolManager(maxsize=1, ssl_context=context, retries=False)
         self._ended = threading.Event()
         self.sent = 0

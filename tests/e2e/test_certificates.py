@@ -6,7 +6,6 @@ import json
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -29,13 +28,6 @@ def cluster(console: Console, lab: Lab) -> Iterator[int]:
     number = create(console, "renewed", vip, members, [numbers["node4"]])["cluster"]["id"]
     yield number
     console.delete_cluster(number)
-
-
-@pytest.fixture(scope="module")
-def kubectl(
-    console: Console, cluster: int, binaries: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Kubectl:
-    return Kubectl(console, cluster, binaries, tmp_path_factory.mktemp("kube"))
 
 
 def renew(console: Console, cluster: int) -> None:

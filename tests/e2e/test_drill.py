@@ -9,7 +9,7 @@ import pytest
 
 from lab import Lab
 from tests.e2e.console import ApiError, Console, wait_for
-from tests.e2e.standard import create
+from tests.e2e.standard import create, wait_healthy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -24,16 +24,8 @@ def cluster(console: Console, lab: Lab) -> Iterator[int]:
     console.delete_cluster(made["cluster"]["id"])
 
 
-def wait_whole(console: Console, cluster: int) -> None:
-    def whole() -> bool:
-        row = console.get(f"clusters/{cluster}/control-plane/")
-        return bool(row["fresh"]) and not row["problems"]
-
-    wait_for(whole, 120, "all layers are up")
-
-
 def drill(console: Console, cluster: int, target: str, status: str = "succeeded") -> Any:
-    wait_whole(console, cluster)
+    wait_healthy(console, cluster)
     made = console.post(f"clusters/{cluster}/drills/", {"target": target})
     console.wait(made["task"]["id"], 200, status)
     return console.get(f"clusters/{cluster}/drills/")["results"][0]
@@ -63,7 +55,7 @@ def test_a_drill_measures_and_puts_back(
 def test_a_drill_is_put_back_when_the_worker_is_killed_in_its_midst(
     console: Console, cluster: int, lab: Lab
 ) -> None:
-    wait_whole(console, cluster)
+    wait_healthy(console, cluster)
     made = console.post(f"clusters/{cluster}/drills/", {"target": "haproxy"})
 
     def stopped() -> bool:
@@ -83,7 +75,7 @@ def test_a_drill_is_put_back_when_the_worker_is_killed_in_its_midst(
 def test_a_cluster_that_is_not_whole_is_not_drilled(
     console: Console, cluster: int, lab: Lab
 ) -> None:
-    wait_whole(console, cluster)
+    wait_healthy(console, cluster)
     lab.host("node3").power_cut()
     try:
         wait_for(lambda: console.get(f"clusters/{cluster}/control-plane/")["problems"], 60, "seen")

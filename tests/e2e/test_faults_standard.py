@@ -20,7 +20,7 @@ from tests.e2e.console import ApiError, Console, wait_for
 from tests.e2e.faults import check, errors_of, failure, says, untouched
 from tests.e2e.holder_watch import HolderWatch
 from tests.e2e.network_faults import foreign_router, unheard
-from tests.e2e.standard import Kubectl, body, holders
+from tests.e2e.standard import Kubectl, body, holders, layers, wait_healthy
 from tests.e2e.writer import Writer, stored
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -85,25 +85,6 @@ def attempts(console: Console, lab: Lab, numbers: dict[str, int], vip: str) -> I
 @pytest.fixture(scope="module")
 def cluster(attempts: Attempts) -> int:
     return attempts.cluster
-
-
-@pytest.fixture(scope="module")
-def kubectl(
-    console: Console, cluster: int, binaries: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Kubectl:
-    return Kubectl(console, cluster, binaries, tmp_path_factory.mktemp("kube"))
-
-
-def layers(console: Console, cluster: int) -> Any:
-    return console.get(f"clusters/{cluster}/control-plane/")
-
-
-def wait_healthy(console: Console, cluster: int, seconds: float = 120) -> None:
-    def healthy() -> bool:
-        row = layers(console, cluster)
-        return bool(row["fresh"]) and not row["problems"]
-
-    wait_for(healthy, seconds, "all is well", lambda: str(layers(console, cluster)["problems"]))
 
 
 def problem_of(console: Console, cluster: int, member: str, code: str) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 from lab import Lab
 from tests.e2e.console import ENDED, Console, wait_for
-from tests.e2e.kills import AT_RANDOM, SEED
+from tests.e2e.kills import AT_RANDOM, SEED, no_line_lost
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -57,11 +57,6 @@ def undisturbed(console: Console, lab: Lab) -> dict[str, list[str]]:
 
 def journal(task: Any) -> list[tuple[str, str, str]]:
     return [(s["step"], s["host"], s["status"]) for s in task["steps"]]
-
-
-def no_line_lost(console: Console, number: int) -> None:
-    seqs = [line["seq"] for line in console.lines(number)]
-    assert seqs == list(range(1, len(seqs) + 1))
 
 
 def test_the_worker_is_killed_after_every_step(

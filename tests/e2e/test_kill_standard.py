@@ -9,9 +9,9 @@ import pytest
 
 from lab import Lab
 from tests.e2e.console import ENDED, Console, wait_for
-from tests.e2e.kills import EVERY, SEED, Boundaries
+from tests.e2e.kills import EVERY, SEED, killed_between_steps
 from tests.e2e.standard import body, create, members
-from tests.e2e.test_kill import STATE, no_line_lost
+from tests.e2e.test_kill import STATE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -51,30 +51,6 @@ def bare(lab: Lab) -> str:
     )
 
 
-def killed_after_steps(console: Console, number: int) -> int:
-    """Kill the worker when a step has ended on a host; the number of kills."""
-    kills, seen = 0, set()
-    boundaries = Boundaries(number)
-    deadline = time.monotonic() + 900
-    while (task := console.task(number))["status"] not in ENDED:
-        assert time.monotonic() < deadline, console.tail(number)
-        done = {
-            (s["phase"], s["step"], s["host"])
-            for s in task["steps"]
-            if s["status"] in ("changed", "unchanged") and s["phase"] != "preflight"
-        }
-        if done - seen:
-            seen = done
-            if boundaries.due():
-                console.kill("worker")
-                console.start_worker()
-                kills += 1
-        time.sleep(0.02)
-    assert task["status"] == "succeeded", (task["failure"], console.tail(number))
-    no_line_lost(console, number)
-    return kills
-
-
 def test_the_worker_is_killed_between_steps_of_create_remove_add_and_delete(
     console: Console, lab: Lab, hosts: dict[str, int]
 ) -> None:
@@ -86,7 +62,7 @@ def test_the_worker_is_killed_between_steps_of_create_remove_add_and_delete(
     assert bare(lab) == ""
 
     made = console.post("clusters/", body("killed", vip, *places))
-    kills = {"create": killed_after_steps(console, made["task"]["id"])}
+    kills = {"create": killed_between_steps(console, made["task"]["id"])}
     number = made["cluster"]["id"]
     assert state(lab, number) == undisturbed
     for path, wish in (
@@ -94,7 +70,7 @@ def test_the_worker_is_killed_between_steps_of_create_remove_add_and_delete(
         ("add-nodes", {"control_plane": ["node3"]}),
     ):
         task = console.post(f"clusters/{number}/{path}/", wish)["task"]
-        kills[path] = killed_after_steps(console, task["id"])
+        kills[path] = killed_between_steps(console, task["id"])
     assert len(members(lab.host("node1"))) == 3
     after = state(lab, number)
     # It has another place now, and with it another pod range; how it found its peers differs too.
@@ -103,7 +79,7 @@ def test_the_worker_is_killed_between_steps_of_create_remove_add_and_delete(
     for name in EVERYONE:
         without = [x for x in undisturbed[name] if " proto 201" not in x]
         assert [x for x in after[name] if " proto 201" not in x] == without, name
-    kills["delete"] = killed_after_steps(
+    kills["delete"] = killed_between_steps(
         console, console.delete(f"clusters/{number}/")["task"]["id"]
     )
     assert bare(lab) == ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import pytest
 
 from lab import Lab
 from tests.e2e.conftest import SUBNET
-from tests.e2e.console import ENDED, ApiError, Console, wait_for
+from tests.e2e.console import ApiError, Console, wait_for
 from tests.e2e.faults import errors_of, failure, says
-from tests.e2e.kills import EVERY, Boundaries
+from tests.e2e.kills import EVERY, killed_between_steps
 from tests.e2e.standard import Kubectl, create, members, wait_ready
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(1200)]
@@ -181,17 +180,7 @@ def test_a_restore_goes_on_wherever_its_worker_was_killed(
     number = console.post(f"clusters/{cluster['id']}/restore/", {"snapshot": row["id"]})["task"][
         "id"
     ]
-    kills, seen, boundaries = 0, 0, Boundaries(number)
-    while (task := console.task(number))["status"] not in ENDED:
-        done = sum(s["status"] in ("changed", "unchanged") for s in task["steps"])
-        if done > seen:
-            seen = done
-            if boundaries.due():
-                console.kill("worker")
-                console.start_worker()
-                kills += 1
-        time.sleep(0.02)
-    assert task["status"] == "succeeded", (task["failure"], console.tail(number))
+    kills = killed_between_steps(console, number)
     assert kills >= 10 // EVERY
     wait_ready(kubectl, {"node1", "node2", "node4"}, 90)
     assert version(kubectl) > last + 10**8

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import Lab
 from tests.e2e.console import ApiError, Console, wait_for
-from tests.e2e.standard import Kubectl, body, create, holders, members, wait_ready
+from tests.e2e.standard import (
+    Kubectl,
+    body,
+    create,
+    holders,
+    layers,
+    members,
+    wait_healthy,
+    wait_ready,
+)
 from tests.e2e.writer import Writer, stored
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -41,29 +49,6 @@ def cluster(console: Console, numbers: dict[str, int], vip: str) -> Iterator[int
     for row in console.get("clusters/")["results"]:
         if row["id"] == number:
             console.delete_cluster(number)
-
-
-@pytest.fixture(scope="module")
-def kubectl(
-    console: Console, cluster: int, binaries: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Kubectl:
-    return Kubectl(console, cluster, binaries, tmp_path_factory.mktemp("kube"))
-
-
-def layers(console: Console, cluster: int) -> Any:
-    return console.get(f"clusters/{cluster}/control-plane/")
-
-
-def healthy(console: Console, cluster: int) -> bool:
-    row = layers(console, cluster)
-    return bool(row["fresh"]) and not row["problems"]
-
-
-def wait_healthy(console: Console, cluster: int, seconds: float = 90) -> None:
-    wait_for(
-        lambda: healthy(console, cluster), seconds, "all layers are up",
-        lambda: str(layers(console, cluster)["problems"]),
-    )  # fmt: skip
 
 
 def test_all_layers_come_up_and_kubectl_goes_through_the_vip(
@@ -131,10 +116,8 @@ def test_each_control_plane_loses_its_power_while_a_client_writes(
             lab.host(name).power_cut()
             wait_for(lambda: len(writer.acked) > count + 50, 60, "writes go on")  # noqa: B023
             outages[name] = writer.longest(begin)
-            problems = layers(console, cluster)["problems"]
             wait_for(lambda: console.get(f"clusters/{cluster}/")["status"] == "degraded", 30,
                      "the console says that one is down")  # fmt: skip
-            assert problems is not None
             lab.host(name).boot()
         wait_healthy(console, cluster)
     assert writer.refused == []

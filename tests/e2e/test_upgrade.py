@@ -11,7 +11,6 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,13 +69,6 @@ def cluster(console: Console, lab: Lab) -> Iterator[int]:
     number = create(console, "upgraded", vip, members, [numbers["node4"]])["cluster"]["id"]
     yield number
     console.delete_cluster(number)
-
-
-@pytest.fixture(scope="module")
-def kubectl(
-    console: Console, cluster: int, binaries: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Kubectl:
-    return Kubectl(console, cluster, binaries, tmp_path_factory.mktemp("kube"))
 
 
 def upgrade(console: Console, cluster: int, **more: Any) -> int:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
-import ssl
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
+from tests.e2e.standard import entry_of
 
 EVERY = 0.1
 
@@ -27,18 +24,9 @@ class Writer(threading.Thread):
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
         super().__init__(daemon=True)
-        config = yaml.safe_load(kubeconfig.read_text())
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        url = urlsplit(cluster["server"])
+        server, self._context = entry_of(kubeconfig)
+        url = urlsplit(server)
         self._address = (url.hostname or "", url.port or 443)
-        self._context = ssl.create_default_context(
-            cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
-        )
-        with tempfile.NamedTemporaryFile(suffix=".pem") as pem:
-            for name in ("client-certificate-data", "client-key-data"):
-                pem.write(base64.b64decode(user[name]))
-            pem.flush()
-            self._context.load_cert_chain(pem.name)
         self._path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._ended = threading.Event()
         self._link: http.client.HTTPSConnection | None = None
