@@ -67,7 +67,8 @@ def console(bare_console: Console, lab: Lab, binaries: Path) -> Console:
 
 @pytest.fixture(autouse=True, scope="module")
 def _every_host_is_back(request: pytest.FixtureRequest) -> None:
-    """A module begins with hosts that have power and that the console knows to be ready."""
+    """A module begins with hosts that have power, are ready to the console and carry no cluster's
+    remains: one that was away while its cluster was deleted is cleaned up."""
     if "console" not in request.fixturenames or "bare_console" not in request.fixturenames:
         return  # a console of the module's own, or one that knows no host
     lab: Lab = request.getfixturevalue("lab")
@@ -79,6 +80,8 @@ def _every_host_is_back(request: pytest.FixtureRequest) -> None:
     for row in console.get("hosts/")["results"]:
         if row["state"] == "unreachable":
             console.wait(console.post(f"hosts/{row['id']}/check/")["id"])
+        if row["cleanups"]:
+            console.wait(console.post(f"hosts/{row['id']}/clean-up/")["id"])
 
 
 @pytest.fixture(scope="module")
