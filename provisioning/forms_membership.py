@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, Profile
 from provisioning.clusters import unsuitable
+from provisioning.forms_operations import OperationForm
 from provisioning.forms_placement import CONTROL_PLANE, NOT_USED, WORKER, PlacementForm
 from provisioning.membership import members
 from provisioning.models import Host
@@ -84,7 +85,7 @@ class FreeHostField(HostChoiceField):
         return f"{obj.name} · {obj.address}"
 
 
-class NodeForm(EvenNumber):
+class NodeForm(OperationForm, EvenNumber):
     """What removing and replacing a node share: which host, and whether by force."""
 
     host = MemberField(
@@ -108,27 +109,12 @@ class NodeForm(EvenNumber):
         field = self.fields["host"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Host.objects.filter(cluster=cluster).order_by("cluster_index")
-        self.other_problems: list[Problem] = []
-
-    @property
-    def has_problems(self) -> bool:
-        """Whether anything speaks against what was sent."""
-        return bool(self.errors or self.other_problems)
 
     @property
     def leaving(self) -> Host | None:
         """The member that is chosen, also before anything was sent."""
         chosen = str(self["host"].value() or "")
         return next((host for host in self.members if str(host.pk) == chosen), None)
-
-    def show(self, problems: Iterable[Problem]) -> None:
-        """Put each problem beside its field; the others are for the top of the page."""
-        for problem in problems:
-            field = self._field(problem)
-            if field:
-                self.add_error(field, f"{problem.what} {problem.mend}")
-            else:
-                self.other_problems.append(problem)
 
     def values(self) -> dict[str, Any]:
         """For cluster_operations; call is_valid() first, and this whatever it says."""
@@ -138,9 +124,6 @@ class NodeForm(EvenNumber):
             "accept_even": bool(data.get("accept_even")),
             "force": bool(data.get("force")),
         }
-
-    def _field(self, problem: Problem) -> str:
-        return problem.field if problem.field in self.fields else ""
 
 
 class RemoveNodeForm(NodeForm):
@@ -160,7 +143,7 @@ class RemoveNodeForm(NodeForm):
         leaving = self.leaving
         return leaving is not None and leaving.cluster_role == ClusterRole.CONTROL_PLANE
 
-    def check_name(self) -> bool:
+    def confirmed(self) -> bool:
         """Whether the name was typed where it is asked for; else says so at its field."""
         leaving = self.leaving
         if not self.asks_name or leaving is None:
@@ -202,11 +185,12 @@ class ReplaceNodeForm(NodeForm):
         """For cluster_operations; call is_valid() first, and this whatever it says."""
         return {**super().values(), "replacement": self.cleaned_data.get("replacement")}
 
-    def _field(self, problem: Problem) -> str:
+    def field_of(self, problem: Problem) -> str:
+        """A problem of the host that takes the place is one of that field."""
         chosen = self.cleaned_data.get("replacement")
         if problem.host and isinstance(chosen, Host) and chosen.pk == problem.host:
             return "replacement"
-        return super()._field(problem)
+        return super().field_of(problem)
 
 
 def _named(data: Mapping[str, Any]) -> list[int]:

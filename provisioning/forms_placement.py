@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from provisioning.cluster_spec import facts_of, node_address
 from provisioning.clusters import unsuitable
 from provisioning.facts import Facts
+from provisioning.forms_operations import OperationForm
 from provisioning.models import Host
 from provisioning.models_hosts import ClusterRole
 from provisioning.steps.base import Problem
@@ -51,7 +52,7 @@ class HostRow:
         return disk.free if disk else None
 
 
-class PlacementForm(forms.Form):
+class PlacementForm(OperationForm):
     """A role for each host, lenient on purpose: what may not be is decided elsewhere.
 
     The checks that the API needs too live in one place, and their problems
@@ -78,14 +79,11 @@ class PlacementForm(forms.Form):
             )
         self.host_problems: dict[int, list[Problem]] = {}
         self.placement_problems: list[Problem] = []
-        self.other_problems: list[Problem] = []
 
     @property
     def has_problems(self) -> bool:
         """Whether anything speaks against what was sent."""
-        return bool(
-            self.errors or self.host_problems or self.placement_problems or self.other_problems
-        )
+        return bool(super().has_problems or self.host_problems or self.placement_problems)
 
     def chosen(self, role: ClusterRole) -> tuple[Host, ...]:
         """The hosts that were given a role, in the order of the table."""

@@ -9,16 +9,20 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from provisioning.action_nodes import DRAIN_SECONDS
+from provisioning.forms_operations import OperationForm
 from provisioning.models import Release
 
 LEAST_DRAIN, MOST_DRAIN = 30, 24 * 3600  # seconds
 
 
-class UpgradeForm(forms.Form):
+class UpgradeForm(OperationForm):
     """Which release, and what a person accepts; what may not be is decided by kinds_upgrade."""
 
     release = forms.ModelChoiceField(
-        label=_("Kubernetes version"), queryset=Release.objects.none(), empty_label=None
+        label=_("Kubernetes version"),
+        queryset=Release.objects.none(),
+        empty_label=None,
+        required=False,
     )
     accept_removed_apis = forms.BooleanField(
         label=_("Go on although API versions are in use that the new version no longer serves"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -11,19 +11,17 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, Origin, Profile
 from clusters.tabs import Tab, registry
-from console.accounts.models import User
 from console.accounts.permissions import allowed, requires
-from provisioning import cluster_operations
 from provisioning.clusters import operable
+from provisioning.forms_operations import OperationForm
 from provisioning.models_drills import Drill, DrillTarget
-from provisioning.operations import Refused
-from provisioning.steps.base import Problem
 from provisioning.views_clusters import our_cluster
+from provisioning.views_review import Review
 
 SHOWN = 50
 
 
-class DrillForm(forms.Form):
+class DrillForm(OperationForm):
     """What to stop."""
 
     target = forms.ChoiceField(
@@ -39,28 +37,10 @@ def drill(request: HttpRequest, pk: int) -> HttpResponse:
     """First what would happen, then the launch of just that."""
     cluster = our_cluster(pk)
     form = DrillForm(request.POST or None)
-    problems: list[Problem] = []
-    plan = None
-    if form.is_bound and form.is_valid():
-        values = form.cleaned_data
-        seen = request.POST.get("reviewed") == values["target"]
-        try:
-            if request.GET.get("step") == "launch" and seen:
-                user = cast(User, request.user)
-                task = cluster_operations.launch(cluster, "drill", values, user, request)
-                return redirect("provisioning:task", pk=task.pk)
-            found = cluster_operations.preview(cluster, "drill", values)
-            problems, plan = found.problems, found.plan
-        except Refused as refused:
-            problems = refused.problems
-    context = {
-        "cluster": cluster,
-        "form": form,
-        "plan": plan,
-        "problems": problems,
-        "reviewed": form.cleaned_data["target"] if plan else "",
-    }
-    return render(request, "clusters/drill.html", context)
+    review = Review(request, cluster, "drill", form)
+    if review.task:
+        return redirect("provisioning:task", pk=review.task.pk)
+    return render(request, "clusters/drill.html", review.context())
 
 
 def tab_context(request: HttpRequest, cluster: Cluster) -> dict[str, Any]:

@@ -2,93 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from clusters.models import Cluster
-from console.accounts.models import User
 from console.accounts.permissions import requires
-from provisioning import cluster_operations
-from provisioning.cluster_plan import PlanView
 from provisioning.cluster_request import CONTROL_PLANES
-from provisioning.forms_clusters import digest
 from provisioning.forms_membership import AddNodesForm, NodeForm, RemoveNodeForm, ReplaceNodeForm
 from provisioning.membership import members
-from provisioning.models import Host, Task
+from provisioning.models import Host
 from provisioning.models_hosts import ClusterRole
-from provisioning.operations import Refused
-from provisioning.releases_layout import ReleaseError
-from provisioning.steps.base import Problem
 from provisioning.views_clusters import AWAY, our_cluster
-
-
-class Review:
-    """One round of such a page: the form's state, the plan, or the task that was launched."""
-
-    def __init__(
-        self, request: HttpRequest, cluster: Cluster, kind: str, form: AddNodesForm | NodeForm
-    ) -> None:
-        self.request, self.cluster, self.kind, self.form = request, cluster, kind, form
-        self.plan: PlanView | None = None
-        self.task: Task | None = None
-        self.digest, self.changed = "", False
-        if form.is_bound:
-            form.is_valid()
-            self._answer(request.GET.get("step") == "launch")
-
-    def _answer(self, launch: bool) -> None:
-        values = self.form.values()
-        self.digest = _digest(self.cluster, self.kind, values)
-        same = self.request.POST.get("reviewed", "") == self.digest
-        self.changed = launch and not same
-        try:
-            # Looked at in any case: a wrong name must not hide the plan.
-            found = cluster_operations.preview(self.cluster, self.kind, values)
-            self.form.show(found.problems)
-            if self.form.has_problems:
-                return
-            self.plan = found.plan
-            if launch and same and self._confirmed():
-                user = cast(User, self.request.user)
-                self.task = cluster_operations.launch(
-                    self.cluster, self.kind, values, user, self.request
-                )
-        except Refused as refused:
-            self.form.show(refused.problems)
-            self.plan = None
-        except ReleaseError as error:
-            self.form.show([Problem("release", str(error), error.hint)])
-
-    def _confirmed(self) -> bool:
-        return not isinstance(self.form, RemoveNodeForm) or self.form.check_name()
-
-    def context(self) -> dict[str, Any]:
-        """What every one of these pages shows."""
-        return {
-            "cluster": self.cluster,
-            "form": self.form,
-            "plan": self.plan,
-            "digest": self.digest,
-            "changed": self.changed,
-            "has_problems": self.form.is_bound and self.form.has_problems,
-        }
-
-
-def _digest(cluster: Cluster, kind: str, values: Mapping[str, Any]) -> str:
-    """Changes with what is asked for, and with who is in the cluster now."""
-    plain = {name: _plain(value) for name, value in values.items()}
-    now = [[host.pk, host.cluster_role, host.cluster_index] for host in members(cluster)]
-    return digest(kind, cluster.pk, cluster.version, now, plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return value.pk if isinstance(value, Host) else value
+from provisioning.views_review import Review
 
 
 @requires(GET="clusters.change", POST="clusters.change")

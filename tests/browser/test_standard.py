@@ -59,7 +59,7 @@ def test_a_drill_is_chosen_and_its_history_read(
     check_all_looks(page)
     page.get_by_role("link", name="Rehearse a failure").click()
     page.get_by_role("radio", name="etcd on the host").check()
-    page.get_by_role("button", name="Show the plan").click()
+    page.get_by_role("button", name="Review the plan").click()
     expect(page.get_by_role("button", name="Start the drill")).to_be_visible()
     expect(page.get_by_role("radio", name="etcd on the host")).to_be_checked()
     check_all_looks(page)

@@ -215,15 +215,31 @@ def test_the_page_shows_the_plan_first_and_launches_just_that(
     url = reverse("provisioning:cluster-upgrade", args=[cluster.pk])
     assert "v1.21.0" in operator_client.get(url).content.decode()
     body = {"release": target.pk, "drain_seconds": 900}
-    page = operator_client.post(url, body).content.decode()
-    assert "Launch the upgrade" in page
+    page = operator_client.post(url, body)
+    assert "Launch the upgrade" in page.content.decode()
     assert Task.objects.count() == 0
     # A launch of something that was not shown is another look at the plan.
-    operator_client.post(f"{url}?step=launch", {**body, "reviewed": "0"})
-    assert Task.objects.count() == 0
-    done = operator_client.post(f"{url}?step=launch", {**body, "reviewed": target.pk})
+    seen = {**body, "reviewed": page.context["digest"]}
+    for other in ({"force": "on"}, {"accept_removed_apis": "on"}, {"drain_seconds": 30}):
+        again = operator_client.post(f"{url}?step=launch", {**seen, **other}).content.decode()
+        assert "Something was changed since the last review" in again
+        assert Task.objects.count() == 0
+    done = operator_client.post(f"{url}?step=launch", seen)
     assert done.status_code == 302
     assert Task.objects.get().parameters["to"] == "v1.21.0"
+
+
+def test_what_speaks_against_an_upgrade_is_beside_its_field_and_nothing_is_lost(
+    cluster: Cluster, target: Release, operator_client: Client
+) -> None:
+    url = reverse("provisioning:cluster-upgrade", args=[cluster.pk])
+    body = {"release": target.pk, "drain_seconds": 5, "force": "on"}
+    form = operator_client.post(f"{url}?step=launch", body).context["form"]
+    assert "30" in form.errors["drain_seconds"][0]
+    assert form["force"].value() and form["release"].value() == str(target.pk)
+    form = operator_client.post(f"{url}?step=launch", {"drain_seconds": 900}).context["form"]
+    assert form.errors["release"] == ["No release is chosen. Choose one."]
+    assert Task.objects.count() == 0
 
 
 def test_the_page_says_what_is_missing_where_there_is_nothing_to_go_to(
