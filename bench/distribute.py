@@ -207,7 +207,7 @@ LIST
 {hands}
 unpack() {{
   while read -r name packed sha <&3; do
-    sum=$(head -c "$packed" | gzip -dc | tee "$name" | sha256sum)
+    sum=$(head -c "$packed" | zstd -dcq | tee "$name" | sha256sum)
     [ "${{sum%% *}}" = "$sha" ] || {{ echo "$name has SHA-256 $sum"; exit 1; }}
   done 3<list
 }}

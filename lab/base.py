@@ -37,6 +37,7 @@ HOST_PACKAGES = (
     "busybox-static",
     "iputils-arping",
     "iputils-ping",
+    "zstd",
 )
 # The password of the user `ops` is known to everybody: it exists to test `sudo` with a password.
 OPS_PASSWORD = "ops-password"  # noqa: S105

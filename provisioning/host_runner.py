@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from provisioning.facts import Facts, FactsError, facts_script, parse_facts
 from provisioning.hints import hint
 from provisioning.lease import LeaseLost
 from provisioning.models import Host, HostState
+from provisioning.releases_store import unpacked
 from provisioning.remote import FENCED, LOCKED, Mark, framed, stop_script
 from provisioning.run import OUTPUT_LINES, Canceled, Failure, TaskRun
 from provisioning.ssh import Link, connect
@@ -333,7 +335,7 @@ class _Conversation:
         self.release()
         data: dict[str, Any] = event.data
         if event.verb == "want":
-            return self._upload(int(data["payload"]))
+            return self._upload(int(data["payload"]), packed=data.get("packed") is not False)
         if event.verb == "resource":
             self.key = str(data["key"])
             if data.get("state") in ("changed", "undone"):
@@ -353,7 +355,7 @@ class _Conversation:
             self._uploading = False
             self.runner._uploads.release()
 
-    def _upload(self, number: int) -> Payload | None:
+    def _upload(self, number: int, *, packed: bool) -> Payload | None:
         payload = self.compiled.payloads.get(number)
         if payload is None:
             return None
@@ -361,8 +363,11 @@ class _Conversation:
             if self.runner.run.lease.stop.is_set():
                 return None
         self._uploading = True
-        self._log(f"upload  {payload.path.name}  {payload.size / 2**20:.1f} MiB packed", "console")
-        return Payload(str(payload.path), payload.size, payload.source)
+        size, how = (payload.size, "packed") if packed else (payload.plain_size, "as it is")
+        self._log(f"upload  {payload.path.stem}  {size / 2**20:.1f} MiB {how}", "console")
+        if packed:
+            return Payload(str(payload.path), size, payload.source)
+        return Payload(str(payload.path), size, partial(unpacked, payload.path))
 
     def _failed(self, data: dict[str, Any]) -> None:
         mask = self.runner.run.writer.mask

@@ -1,28 +1,30 @@
 """The files of a release on the console's disk: packed once, checked at every hand-over.
 
-Each file lies as <folder>/<name>.gz, compressed once so that the engine can send the packed
+Each file lies as <folder>/<name>.zst, compressed once so that the engine can send the packed
 bytes to any number of hosts. A file is either there whole and checked, or not there at all.
+
+Zstandard because a host unpacks it six times as fast as gzip: all hosts of a cluster unpack at
+the same time, and on small machines that was the longest part of a creation.
 """
 
 from __future__ import annotations
 
 import errno
-import gzip
 import hashlib
 import os
 import tempfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import zstandard
 from django.utils.translation import gettext as _
 
 from provisioning.releases_layout import MAX_FILE, ReleaseError
 
 CHUNK = 256 * 1024
-LEVEL = 1  # twice as fast as the default and within a tenth of its size for binaries
+LEVEL = 3  # zstd's own default: beyond it programs get little smaller and packing much slower
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def nothing_to_check() -> None:
 
 def packed_path(folder: Path, name: str) -> Path:
     """Where a file of a release lies. name has passed releases_layout.clean_name."""
-    return folder / f"{name}.gz"
+    return folder / f"{name}.zst"
 
 
 def pack(
@@ -54,7 +56,7 @@ def pack(
 ) -> Packed:
     """Pack a stream into the store, under its final name only when it is whole and right.
 
-    Equal bytes in give equal bytes out: no name and no time in the gzip header. check is
+    Equal bytes in give equal bytes out. check is
     called between chunks and may raise to stop. Raises ReleaseError when the SHA-256 is not
     the expected one or the stream is longer than limit.
     """
@@ -84,7 +86,8 @@ def _squeeze(
     source: BinaryIO, out: BinaryIO, name: str, limit: int, check: Callable[[], None]
 ) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with gzip.GzipFile("", "wb", LEVEL, out, mtime=0) as packer:
+    packing = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    with packing.stream_writer(out, closefd=False) as packer:
         while chunk := source.read(CHUNK):
             check()
             size += len(chunk)
@@ -108,22 +111,35 @@ def unpacked_digest(
     """SHA-256 and size of what is inside a packed file. Raises ReleaseError when it is damaged."""
     digest, size = hashlib.sha256(), 0
     try:
-        with gzip.open(path, "rb") as packed:
-            while chunk := packed.read(CHUNK):
-                check()
-                size += len(chunk)
-                if size > MAX_FILE:
-                    raise too_large(name, MAX_FILE)
-                digest.update(chunk)
+        for chunk in unpacked(path):
+            check()
+            size += len(chunk)
+            if size > MAX_FILE:
+                raise too_large(name, MAX_FILE)
+            digest.update(chunk)
     except FileNotFoundError:
         raise ReleaseError(
             _("%(name)s is no longer on the console's disk.") % {"name": name}, found=str(path)
         ) from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except zstandard.ZstdError as error:
         raise ReleaseError(
             _("%(name)s is damaged on the console's disk.") % {"name": name}, found=str(error)
         ) from error
     return digest.hexdigest(), size
+
+
+def unpacked(path: Path) -> Iterator[bytes]:
+    """What is inside a packed file, piece by piece.
+
+    Raises zstandard.ZstdError for one that is damaged or was cut.
+    """
+    unpacking = zstandard.ZstdDecompressor().decompressobj()
+    with path.open("rb") as packed:
+        while not unpacking.eof:
+            # Small pieces: what comes out of one may be a hundred times as large.
+            if not (piece := packed.read(16 * 1024)):
+                raise zstandard.ZstdError("it ends too early")
+            yield unpacking.decompress(piece)
 
 
 def compare(name: str, expected: str, found: str) -> None:

@@ -100,7 +100,7 @@ def restore(ctx: ActionContext) -> int:
             compiled = compile_script([resource], nonce, ctx.spec.id)
             (payload,) = compiled.payloads.values()
             compiled = replace(
-                compiled, payloads={0: Payload(payload.path, payload.size, raised.pieces)}
+                compiled, payloads={0: Payload(payload.path, payload.size, source=raised.pieces)}
             )
             ctx.log(
                 _("Revision %(old)d becomes %(new)d: watchers list anew, and never see an old one.")

@@ -39,7 +39,7 @@ class ReleaseFile:
 
     name: "kube-apiserver", "bridge", "images/pause.tar", ...; kind: "binary",
     "etcd", "cni" or "image"; sha256 and size (bytes) of the file as it must be
-    on the host; packed: the gzip copy that travels (packed_size bytes).
+    on the host; packed: the Zstandard copy that travels (packed_size bytes).
     """
 
     name: str

@@ -14,8 +14,9 @@ The protocol between the engine and a running script:
 * `resource {key, state}`: state is ok | changing | changed | failed. Waits say
   changing, then ok. `prior {key, kind, args}` comes before the effect; keep the
   first of each key in order, and give all of a host's to `undo_script`.
-* `want {payload, key}`: write exactly payloads[payload].size bytes of the file
-  payloads[payload].path (gzip) to stdin. The script reads nothing else.
+* `want {payload, key, packed}`: write exactly payloads[payload].size bytes of the file
+  payloads[payload].path (Zstandard) to stdin; when `packed` is false, because the host
+  cannot unpack it, the plain_size bytes that are inside. The script reads nothing else.
 * `failed {key, hint_code, expected, found}` (decoded by read_event; mask
   secrets in `found`, it quotes output) and then exit status 1.
 * `done {changed}`: the number of resources that were changed.
@@ -47,11 +48,13 @@ _NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 class Payload:
     """A packed file that the script may ask for: its place on the console, its size in bytes.
 
-    source: where the bytes come from when they do not lie there as they travel.
+    plain_size: of what is inside, for a host that cannot unpack it; source: where the bytes come
+    from when they do not lie there as they travel.
     """
 
     path: Path
     size: int
+    plain_size: int = 0
     source: Callable[[], Iterable[bytes]] | None = None
 
 
@@ -122,7 +125,7 @@ def compile_script(resources: Sequence[Resource], nonce: str, cluster_id: int) -
     return CompiledScript(
         text=assemble(("prelude.sh", "prelude_system.sh"), "\n".join(calls), nonce, cluster_id),
         payloads={
-            number: Payload(file.packed, file.packed_size)
+            number: Payload(file.packed, file.packed_size, file.size)
             for number, file in enumerate(payloads.files)
         },
         secrets=frozenset().union(*(resource.secrets() for resource in settled)),

@@ -1,5 +1,5 @@
 # The functions that every compiled step is made of. POSIX sh (dash); needs
-# coreutils, grep, sed, gzip and, for units, systemd.
+# coreutils, grep, sed and, for units, systemd; zstd where it is there.
 #
 # fd 3: events for the console (and nothing else); fd 4: the channel from the
 # console; stdout and stderr of everything that runs here: the log.
@@ -103,7 +103,14 @@ if openssl dgst -sha256 -r </dev/null >/dev/null 2>&1; then
 else
   fl_digest() { sha256sum; }
 fi
-fl_sha() { FL_R=$(fl_digest <"$1" 2>/dev/null); FL_R=${FL_R%% *}; [ -n "$FL_R" ]; }
+# But it takes longer to start, which for small files is all that counts.
+fl_sha() {
+  if [ "$(stat -Lc %s "$1" 2>/dev/null || echo 0)" -gt 1048576 ]; then FL_R=$(fl_digest <"$1" 2>/dev/null)
+  else FL_R=$(sha256sum <"$1" 2>/dev/null)
+  fi
+  FL_R=${FL_R%% *}
+  [ -n "$FL_R" ]
+}
 
 # fl_prior_path PATH: journal a file or link, keeping the content that is about to be replaced.
 fl_prior_path() {
@@ -168,8 +175,13 @@ fl_receive() {
   fl_free=$(df -Pk "${1%/*}" | awk 'NR==2 {print $4}')
   [ "${fl_free:-0}" -gt $(($2 / 1024 + 1024)) ] ||
     fl_fail disk_full "$(($2 / 1048576 + 1)) MiB free for $1" "$((${fl_free:-0} / 1024)) MiB free on $(df -Pk "${1%/*}" | awk 'NR==2 {print $6}')"
-  fl_emit want "{\"payload\":$4,\"key\":\"$FL_KEY\"}"
-  fl_sum=$(head -c "$5" <&4 | gzip -dc | tee "$1" | fl_digest)
+  fl_packed=false fl_travels=$2
+  ! command -v zstd >/dev/null || fl_packed=true fl_travels=$5
+  fl_emit want "{\"payload\":$4,\"key\":\"$FL_KEY\",\"packed\":$fl_packed}"
+  if $fl_packed; then head -c "$fl_travels" <&4 | zstd -dcq >"$1"
+  else head -c "$fl_travels" <&4 >"$1"
+  fi
+  fl_sum=$(fl_digest <"$1")
   fl_size=$(stat -c %s "$1" 2>/dev/null)
   if [ "${fl_size:-0}" = "$2" ] && [ "${fl_sum%% *}" = "$3" ]; then return; fi
   # What is not whole is not kept: it is nothing to run, and would keep a full disk full.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import pwd
@@ -13,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from provisioning.facts import Address, Disk, Facts
+from provisioning.releases_store import unpacked
 from provisioning.spec import ClusterSpec, HostSpec, ReleaseFile, ReleaseSpec
 from provisioning.steps.compile import CompiledScript, compile_script, read_event
 from provisioning.steps.events import Event
@@ -62,6 +63,7 @@ class LocalHost:
         self.state = root / "state"
         self.programs = root / "programs"
         self.programs.mkdir()
+        self.tools = "/usr/sbin:/usr/bin:/sbin:/bin"
         self.owner = f"{pwd.getpwuid(os.getuid()).pw_name}:{_group()}"
 
     def path(self, name: str) -> Path:
@@ -72,6 +74,16 @@ class LocalHost:
         path = self.programs / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
+
+    def lacks(self, *names: str) -> None:
+        """Let scripts find every program of this machine but these."""
+        folder = self.root / "tools"
+        folder.mkdir()
+        for found in (Path(place).iterdir() for place in ("/usr/sbin", "/usr/bin")):
+            for path in found:
+                if path.name not in names and not (folder / path.name).exists():
+                    (folder / path.name).symlink_to(path)
+        self.tools = str(folder)
 
     def make(self, *resources: Resource, stop_at: Callable[[Event], bool] | None = None) -> Run:
         return self.run(compile_script(resources, NONCE, CLUSTER), stop_at)
@@ -92,7 +104,7 @@ class LocalHost:
                 "FLOTILLA_STATE": str(self.state),
                 # Undo ends pods and unmounts: never those of the machine that tests run on.
                 "FLOTILLA_ROOT": str(self.root / "machine"),
-                "FLOTILLA_PATH": f"{self.programs}:/usr/sbin:/usr/bin:/sbin:/bin",
+                "FLOTILLA_PATH": f"{self.programs}:{self.tools}",
             },
         )
         assert process.stdin and process.stdout and process.stderr
@@ -113,8 +125,9 @@ class LocalHost:
                 break
             if event.verb == "want":
                 payload = script.payloads[int(str(event.data["payload"]))]
-                data = payload.path.read_bytes()
-                assert len(data) == payload.size
+                packed = event.data.get("packed") is not False
+                data = payload.path.read_bytes() if packed else b"".join(unpacked(payload.path))
+                assert len(data) == (payload.size if packed else payload.plain_size)
                 process.stdin.write(data)
                 process.stdin.flush()
         process.stdin.close()
@@ -139,8 +152,8 @@ def release_file(
     folder: Path, name: str, kind: str = "binary", content: bytes = b"x"
 ) -> ReleaseFile:
     """A release's file whose packed copy is really there."""
-    packed = folder / (name.replace("/", "_") + ".gz")
-    packed.write_bytes(gzip.compress(content))
+    packed = folder / (name.replace("/", "_") + ".zst")
+    packed.write_bytes(zstandard.compress(content))
     digest = hashlib.sha256(content).hexdigest()
     return ReleaseFile(name, kind, digest, len(content), packed, packed.stat().st_size)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import stat
 from pathlib import Path
 
@@ -123,6 +125,26 @@ def test_an_upload_is_asked_for_once_and_checked(host: LocalHost, tmp_path: Path
     second = host.make(upload)
     assert not [e for e in second.events if e.verb == "want"]
     assert second.states(upload.key) == ["ok"]
+
+
+@pytest.mark.parametrize("lacking", [(), ("zstd",)])
+def test_a_program_arrives_whole_whether_or_not_the_host_can_unpack(
+    host: LocalHost, tmp_path: Path, lacking: tuple[str, ...]
+) -> None:
+    host.lacks(*lacking)
+    content = random.Random(7).randbytes(900_000) + b"same" * 200_000
+    upload = Upload(
+        release_file(tmp_path, "kubelet", content=content), str(host.path("kubelet")), 0o755,
+        host.owner,
+    )  # fmt: skip
+    run = host.make(upload)
+    assert run.status == 0, run.log
+    (wanted,) = [e.data["packed"] for e in run.events if e.verb == "want"]
+    assert wanted == (bool(shutil.which("zstd")) and not lacking)
+    assert host.path("kubelet").read_bytes() == content
+    # Large files are compared by another program than small ones: it agrees.
+    os.utime(host.path("kubelet"))
+    assert host.make(upload).states(upload.key) == ["ok"]
 
 
 def test_a_program_that_was_tampered_with_is_sent_again(host: LocalHost, tmp_path: Path) -> None:

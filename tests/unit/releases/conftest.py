@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from provisioning.releases_layout import BINARIES, CNI, ETCD
+from provisioning.releases_store import unpacked as contents
 
 VERSION = "v1.30.2"
 
@@ -199,4 +199,4 @@ def packed_tar(folder: Path, target: Path, mode: str = "w:gz") -> Path:
 
 
 def unpacked(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes())
+    return b"".join(contents(path))

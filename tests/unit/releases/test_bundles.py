@@ -49,7 +49,7 @@ def test_a_folder_with_a_manifest_becomes_a_release(bundle: MakeBundle):
 @db
 def test_the_same_files_give_the_same_packed_bytes(bundle: MakeBundle, tmp_path: Path):
     data = program("kubelet")
-    one, two = tmp_path / "one.gz", tmp_path / "two.gz"
+    one, two = tmp_path / "one.zst", tmp_path / "two.zst"
     pack(io.BytesIO(data), one, "kubelet")
     pack(io.BytesIO(data), two, "kubelet")
     assert one.read_bytes() == two.read_bytes()
@@ -121,7 +121,7 @@ def test_one_flipped_byte_is_refused_naming_file_expected_and_found(bundle: Make
     release = Release.objects.get()
     assert release.state == ReleaseState.FAILED
     assert "kubelet" in release.state_reason
-    assert not (folder_of(release) / "kubelet.gz").exists()
+    assert not (folder_of(release) / "kubelet.zst").exists()
     # Nothing stands in the way of the mended bundle.
     (folder / "kubelet").write_bytes(data)
     assert import_folder(folder).state == ReleaseState.READY
@@ -391,7 +391,7 @@ def test_a_damaged_file_in_the_store_is_found_by_verify(bundle: MakeBundle):
     lines: list[str] = []
     verify(release, log=lines.append)
     assert len(lines) == release.files.count()
-    path = folder_of(release) / "kubelet.gz"
+    path = folder_of(release) / "kubelet.zst"
     pack(io.BytesIO(b"\x7fELF evil"), path, "kubelet")
     with pytest.raises(ReleaseError, match="kubelet is not the file"):
         verify(release, log=lines.append)
@@ -403,7 +403,7 @@ def test_a_damaged_file_in_the_store_is_found_by_verify(bundle: MakeBundle):
 @pytest.mark.parametrize("damage", ["gone", "short", "noise"])
 def test_files_that_are_gone_or_cut_off_stop_the_use_of_a_release(bundle: MakeBundle, damage):
     release = import_folder(bundle())
-    path = folder_of(release) / "kubelet.gz"
+    path = folder_of(release) / "kubelet.zst"
     if damage == "gone":
         path.unlink()
     elif damage == "short":

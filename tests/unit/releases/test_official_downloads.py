@@ -61,7 +61,7 @@ def test_one_flipped_byte_is_refused_naming_file_expected_and_found(official: Si
     assert refused.value.found == f"sha256:{sha256(flipped)}"
     release = Release.objects.get()
     assert release.state != ReleaseState.READY
-    assert not (folder_of(release) / "kubelet.gz").exists()
+    assert not (folder_of(release) / "kubelet.zst").exists()
 
 
 def test_an_archive_with_a_flipped_byte_is_refused_before_it_is_opened(official: Site):

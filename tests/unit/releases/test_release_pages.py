@@ -182,7 +182,7 @@ def test_verify_finds_a_damaged_file(operator_client, bundle: MakeBundle):
     release = import_folder(bundle())
     operator_client.post(url("release-verify", release.pk))
     assert run_next().status == TaskStatus.SUCCEEDED
-    path = folder_of(release) / "kubelet.gz"
+    path = folder_of(release) / "kubelet.zst"
     path.write_bytes(path.read_bytes()[:-1])
     assert "kubelet" in operator_client.get(url("release", release.pk)).content.decode()
     operator_client.post(url("release-verify", release.pk))

@@ -75,9 +75,9 @@ def test_data_is_handed_over_without_following_links(tmp_path: Path) -> None:
     outside.write_text("root's")
     data = tmp_path / "var"
     (data / "releases").mkdir(parents=True)
-    (data / "releases/kubelet.gz").write_text("x")
+    (data / "releases/kubelet.zst").write_text("x")
     (data / "link").symlink_to(outside)
     give(data, wanted({"CONSOLE_USER": "nobody"}))
     nobody = pwd.getpwnam("nobody").pw_uid
-    assert (data / "releases/kubelet.gz").stat().st_uid == nobody
+    assert (data / "releases/kubelet.zst").stat().st_uid == nobody
     assert outside.stat().st_uid == 0
