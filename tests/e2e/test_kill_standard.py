@@ -25,8 +25,8 @@ systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived 
 """
 
 
-def state(lab: Lab, cluster: int) -> dict[str, list[str]]:
-    """What says what the cluster is, on every host; the same for two clusters of one kind."""
+def state(lab: Lab, cluster: int, names: list[str] = EVERYONE) -> dict[str, list[str]]:
+    """What says what the cluster is, on each host; the same for two clusters of one kind."""
     return {
         name: sorted(
             set(
@@ -36,7 +36,7 @@ def state(lab: Lab, cluster: int) -> dict[str, list[str]]:
                 .splitlines()
             )
         )
-        for name in EVERYONE
+        for name in names
     }
 
 
