@@ -102,14 +102,14 @@ class Paths(FactClass):
     snippet = (
         f"find {folders} -maxdepth 4 {_print} 2>/dev/null\n"
         f"find /etc/systemd/system -maxdepth 2 -type f {_print} 2>/dev/null\n"
-        f"for p in {single}; do [ -e $p ] && find $p -maxdepth 0 {_print}; done 2>/dev/null\n"
+        f"find {single} -maxdepth 0 {_print} 2>/dev/null\n"
         f"find {folders} /etc/systemd/system -maxdepth 4 -type f -size -256k"
         " -exec sha256sum {} + 2>/dev/null | sed 's/^/sha256 /'\n"
         "find /etc/kubernetes /etc/cni /etc/sysctl.d /etc/systemd/system -maxdepth 3 -type f"
         " -perm -004"
         " -size -16k \\( -name '*kube*' -o -name '*etcd*' -o -name '*container*' -o -name '*.yaml'"
         " -o -name '*list' -o -path '/etc/kubernetes/*' \\) 2>/dev/null | while read -r p; do\n"
-        'echo "content $p $(base64 <"$p" | tr -d \'\\n\')"; done'
+        'echo "content $p $(base64 -w0 <"$p")"; done'
     )
     _LINE = re.compile(
         r"([a-zA-Z])\|([0-7]{1,5})\|([^|]{1,100})\|([0-9]{1,18})"

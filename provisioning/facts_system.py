@@ -165,8 +165,11 @@ class Disks(FactClass):
     """The file systems that a cluster fills."""
 
     name = "disks"
-    snippet = """for d in / /var /opt /etc /var/lib/containerd /var/lib/kubelet /var/lib/etcd; do
-[ -d $d ] && echo "$d $(df -Pk $d 2>/dev/null | tail -n 1)"; done"""
+    snippet = (
+        "df -k --output=file,source,size,used,avail,pcent,target"
+        " / /var /opt /etc /var/lib/containerd /var/lib/kubelet /var/lib/etcd 2>/dev/null"
+        " | tail -n +2"
+    )
 
     def parse(self, lines: Sequence[str]) -> Fields:
         """disks, in bytes."""

@@ -24,7 +24,7 @@ from paramiko.pkey import PKey
 
 from provisioning.lines import LineSplitter
 from provisioning.shell import quote
-from provisioning.ssh_bytes import CHUNK, POLL_SECONDS, pour, send
+from provisioning.ssh_bytes import CHUNK, LATE_SECONDS, POLL_SECONDS, over, pour, send
 from provisioning.ssh_types import (
     JumpFailed,
     KeyChanged,
@@ -193,6 +193,7 @@ class Link:
         stop: threading.Event | None,
     ) -> RunResult:
         splitters = {"stdout": LineSplitter(nonce), "stderr": LineSplitter()}
+        late = 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(channel, selectors.EVENT_READ)
             while True:
@@ -205,10 +206,13 @@ class Link:
                     payload = on_line(stream, text)
                     if payload is not None and not send(channel, payload, deadline, stop):
                         break
-                if channel.exit_status_ready() and not (
-                    channel.recv_ready() or channel.recv_stderr_ready()
-                ):
+                if over(channel):
                     break
+                if channel.exit_status_ready():
+                    # What it has left running keeps the channel open, and is not waited for.
+                    late = late or time.monotonic() + LATE_SECONDS
+                    if time.monotonic() > late:
+                        break
                 if not self.alive:
                     raise EOFError("the host went away")
         for stream, splitter in splitters.items():

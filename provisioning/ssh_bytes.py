@@ -15,6 +15,7 @@ from provisioning.ssh_types import Payload, RunResult
 
 CHUNK = 256 * 1024
 POLL_SECONDS = 0.5
+LATE_SECONDS = 5.0  # how long after a script's end its last lines may come
 
 
 def pour(
@@ -47,7 +48,7 @@ def pour(
                 except OSError as error:
                     # Of this machine's disk, not of the connection.
                     return RunResult(-1), error
-            elif _over(channel):
+            elif over(channel):
                 break
             elif not (transport := channel.get_transport()) or not transport.is_active():
                 raise EOFError("the host went away")
@@ -56,7 +57,8 @@ def pour(
     return RunResult(channel.recv_exit_status()), None
 
 
-def _over(channel: paramiko.Channel) -> bool:
+def over(channel: paramiko.Channel) -> bool:
+    """Whether the script has ended and everything that it printed was received."""
     # sshd tells the exit status when the shell ends, which may be before the last bytes came.
     ended = channel.eof_received and channel.exit_status_ready()
     return ended and not channel.recv_ready() and not channel.recv_stderr_ready()

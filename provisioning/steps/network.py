@@ -105,7 +105,6 @@ class RoutedNetwork(Step):
 Description=Routes between the pods of this cluster
 After=network-online.target
 Wants=network-online.target
-Before=kubelet.service
 
 [Service]
 Type=oneshot

@@ -13,10 +13,10 @@ NL='
 exec 3>&1 4<&0 1>&2 0</dev/null
 FL_BASE=${FLOTILLA_STATE:-/var/lib/flotilla}
 FL_STATE=$FL_BASE/$FL_CLUSTER
-FL_KEY=start FL_DEPS='' FL_COUNT=0 FL_RELOAD=0 FL_R='' FL_LOG=$NL FL_MARKS=$NL
+FL_KEY=start FL_DEPS='' FL_COUNT=0 FL_R='' FL_LOG=$NL FL_MARKS=$NL
 
 fl_emit() { printf '%s %s %s\n' "$FL_NONCE" "$1" "$2" >&3; }
-fl_b64() { FL_R=$(printf '%s' "$1" | base64 | tr -d '\n'); }
+fl_b64() { FL_R=$(printf '%s' "$1" | base64 -w0); }
 fl_say() { fl_emit resource "{\"key\":\"$FL_KEY\",\"state\":\"$1\"}"; }
 fl_ok() { fl_say ok; }
 fl_changing() { fl_say changing; }
@@ -46,8 +46,8 @@ fl_unwritable() {
 }
 
 fl_start() {
-  mkdir -p -m 0700 "$FL_BASE" 2>/dev/null
-  mkdir -p -m 0700 "$FL_STATE/backup" || fl_unwritable "$FL_STATE/backup"
+  [ -d "$FL_BASE" ] || mkdir -p -m 0700 "$FL_BASE" 2>/dev/null
+  [ -d "$FL_STATE/backup" ] || mkdir -p -m 0700 "$FL_STATE/backup" || fl_unwritable "$FL_STATE/backup"
   [ -f "$FL_STATE/undo.log" ] && FL_LOG=$NL$(cat "$FL_STATE/undo.log")$NL
   [ -f "$FL_STATE/marks" ] && FL_MARKS=$NL$(cat "$FL_STATE/marks")$NL
   :
@@ -149,10 +149,19 @@ fl_parents() {
 # fl_same PATH MODE OWNER: a plain file with this mode and owner is there.
 fl_same() { [ -f "$1" ] && [ ! -L "$1" ] && [ "$(stat -c '%a %U:%G' "$1")" = "$2 $3" ]; }
 
-# fl_place TEMP PATH MODE OWNER SHA: put a finished file in place at once.
+# fl_owned PATH MODE OWNER: give a file its mode and owner; most have them from their birth, and a
+# process more for each of many files is most of what a step costs.
+fl_owned() {
+  fl_has=$(stat -c '%a %U:%G' "$1")
+  [ "${fl_has%% *}" = "$2" ] || chmod "$2" "$1" || return 1
+  [ "${fl_has#* }" = "$3" ] || chown "$3" "$1"
+}
+
+# fl_place TEMP PATH MODE OWNER SHA: put a finished small file in place at once.
 fl_place() {
-  chmod "$3" "$1" && chown "$4" "$1" && mv -fT "$1" "$2" || fl_unwritable "$2"
-  fl_sha "$2"
+  fl_owned "$1" "$3" "$4" && mv -fT "$1" "$2" || fl_unwritable "$2"
+  FL_R=$(sha256sum <"$2" 2>/dev/null)
+  FL_R=${FL_R%% *}
   [ "$FL_R" = "$5" ] || fl_fail checksum "$2 with SHA-256 $5" "SHA-256 ${FL_R:-none}"
 }
 
@@ -164,9 +173,10 @@ fl_file() {
   fl_prior_path "$1"
   fl_stale
   fl_t=${1%/*}/.${1##*/}.flotilla
-  (umask 077 && printf '%s' "$5" >"$fl_t") || fl_unwritable "$1"
+  [ "$2" = 644 ] || umask 077
+  printf '%s' "$5" >"$fl_t" || fl_unwritable "$1"
+  umask 022
   fl_place "$fl_t" "$1" "$2" "$3" "$4"
-  case $1 in /etc/systemd/system/*) FL_RELOAD=1 ;; esac
   fl_changed
 }
 
@@ -214,7 +224,7 @@ fl_upload() {
   fl_stale
   fl_t=${1%/*}/.${1##*/}.flotilla
   fl_receive "$fl_t" "$5" "$4" "$6" "$7"
-  chmod "$2" "$fl_t" && chown "$3" "$fl_t" && mv -fT "$fl_t" "$1" || fl_unwritable "$1"
+  fl_owned "$fl_t" "$2" "$3" && mv -fT "$fl_t" "$1" || fl_unwritable "$1"
   fl_mark_put "$FL_KEY" "$4 $(stat -c '%s %.9Y %.9Z %i' "$1")"
   fl_changed
 }
@@ -242,7 +252,7 @@ fl_dir() {
   else fl_prior "$FL_KEY" dir "$1" absent
   fi
   [ -d "$1" ] || mkdir -m "$fl_m" "$1" || fl_unwritable "$1"
-  chmod "$fl_m" "$1" && chown "$3" "$1" || fl_unwritable "$1"
+  fl_owned "$1" "$fl_m" "$3" || fl_unwritable "$1"
   fl_changed
 }
 fl_prior_tree() {

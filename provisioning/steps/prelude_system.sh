@@ -54,13 +54,19 @@ fl_unit() {
   if [ "$3" = no ] && [ "$fl_load" != loaded ] && [ "$fl_up" = no ]; then fl_ok; return; fi
   fl_changing
   fl_prior "unit:$1" unit "$1" "$fl_on" "$fl_up"
-  if [ "$FL_RELOAD" = 1 ] || [ "$fl_need" = yes ] || [ "$fl_load" != loaded ]; then
-    systemctl daemon-reload && FL_RELOAD=0
-  fi
+  # A unit that systemd has not loaded before is read from the disk as it is now: only what it
+  # holds in memory and differs from there, or is too old to look by itself, needs a reload,
+  # which reads every unit of the host and costs more than all the rest here.
+  if [ "$fl_need" = yes ] || [ "$fl_load" != loaded ]; then systemctl daemon-reload; fi
   if [ "$2" = yes ] && [ "$fl_on" = no ]; then
     systemctl enable --quiet --no-reload "$1" || fl_fail unit_missing "$1 can be enabled" "$(systemctl status "$1" 2>&1 | head -n 5)"
   elif [ "$2" = no ] && [ "$fl_on" = yes ]; then
     systemctl disable --quiet --no-reload "$1"
+  fi
+  # Of a unit that others name systemd keeps in memory whether it is enabled, as it was.
+  if [ "$2" != - ] && [ "$2" != "$fl_on" ]; then
+    fl_s=$(systemctl show -p UnitFileState --value "$1")
+    case $2:$fl_s in yes:enabled | no:disabled) ;; *) systemctl daemon-reload ;; esac
   fi
   if [ "$3" = yes ]; then
     fl_verb=start

@@ -22,7 +22,7 @@ for d in /etc/kubernetes /opt/kubernetes /opt/cni /var/lib/kube-proxy /var/lib/k
   [ -e "$d" ] && echo "path $d"
 done
 for f in /etc/haproxy/haproxy.cfg /etc/keepalived/keepalived.conf /etc/keepalived/haproxy-answers /etc/systemd/system/haproxy.service.d/flotilla.conf /etc/systemd/system/keepalived.service.d/flotilla.conf; do
-  head -n 2 "$f" 2>/dev/null | grep -q '^# Written by Flotilla' && echo "path $f"
+  [ -f "$f" ] && head -n 2 "$f" 2>/dev/null | grep -q '^# Written by Flotilla' && echo "path $f"
 done
 for d in /etc/cni/net.d /var/lib/cni; do [ -n "$(ls -A "$d" 2>/dev/null)" ] && echo "path $d"; done
 ip -o route show 2>/dev/null | awk '$3 == "cni0" {print "route " $1}'

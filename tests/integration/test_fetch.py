@@ -67,6 +67,30 @@ def test_bytes_that_come_after_the_shell_has_ended_count_too(link: Link) -> None
     assert b"".join(got) == b"earlylate"
 
 
+def lines_of(link: Link, script: str) -> tuple[int, list[str]]:
+    got: list[str] = []
+
+    def on_line(stream: str, text: str) -> None:
+        got.append(f"{stream} {text}")
+
+    return link.run(script, on_line, seconds=30).status, got
+
+
+def test_lines_that_come_after_the_shell_has_ended_count_too(link: Link) -> None:
+    status, got = lines_of(link, "{ sleep 1; echo late; echo why >&2; } & echo early; exit 3")
+    assert (status, got[0], sorted(got)) == (
+        3,
+        "stdout early",
+        ["stderr why", "stdout early", "stdout late"],
+    )
+
+
+def test_what_a_script_leaves_running_is_not_waited_for(link: Link) -> None:
+    started = time.monotonic()
+    assert lines_of(link, "sleep 25 & echo early") == (0, ["stdout early"])
+    assert time.monotonic() - started < 20
+
+
 def test_a_full_disk_here_is_no_broken_connection(link: Link) -> None:
     def sink(_data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
