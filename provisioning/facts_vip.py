@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from provisioning.facts_system import FactClass, Fields
 
-SECONDS = 2  # how long a host listens for VRRP; its default interval is 1 s
+SECONDS = 1.4  # how long a host listens for VRRP, whose routers speak every second by default
 _MAC = re.compile(r"\b[0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}\b")
 _MAX_HEARD = 64 * 1024  # bytes of VRRP that are looked at
 _V2_AUTHENTICATION = 8  # bytes at the end of a VRRPv2 packet (RFC 3768, 5.1)
@@ -20,14 +20,15 @@ here=$(ip -o -4 address show to "$vip/32" | awk '{print $2; exit}')
 dev=${here:-$(ip -o route get "$vip" | sed -n 's/.* dev \([^ ]*\).*/\1/p')}
 [ -n "$dev" ] || exit 0
 if command -v socat >/dev/null; then
-  timeout %(seconds)d socat -u "IP4-RECV:112,ip-add-membership=224.0.0.18:$dev" - | head -c 65536 |
+  timeout %(seconds)s socat -u "IP4-RECV:112,ip-add-membership=224.0.0.18:$dev" - | head -c 65536 |
     od -An -v -tx1 | sed 's/^/vrrp /' &
   # A host that may not open such a socket ends at once.
   sleep 0.2; if kill -0 $! 2>/dev/null; then echo listened; fi
 fi
-if command -v arping >/dev/null; then arping -c 2 -w 2 -I "$dev" "$vip" | sed 's/^/arp /'
+if command -v arping >/dev/null; then
+  timeout %(seconds)s arping -c 2 -w 2 -I "$dev" "$vip" | sed 's/^/arp /'
 elif busybox arping --help >/dev/null 2>&1 || [ "$(busybox arping 2>&1 | grep -c Usage)" = 1 ]; then
-  busybox arping -c 2 -w 2 -I "$dev" "$vip" | sed 's/^/arp /'
+  timeout %(seconds)s busybox arping -c 2 -w 2 -I "$dev" "$vip" | sed 's/^/arp /'
 elif [ -z "$here" ]; then
   # An old entry must not pass for an answer.
   ip neigh del "$vip" dev "$dev"

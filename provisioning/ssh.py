@@ -24,7 +24,7 @@ from paramiko.pkey import PKey
 
 from provisioning.lines import LineSplitter
 from provisioning.shell import quote
-from provisioning.ssh_bytes import CHUNK, LATE_SECONDS, POLL_SECONDS, over, pour, send
+from provisioning.ssh_bytes import CHUNK, LATE_SECONDS, POLL_SECONDS, close, over, pour, send
 from provisioning.ssh_types import (
     JumpFailed,
     KeyChanged,
@@ -182,7 +182,7 @@ class Link:
             ) from error
         finally:
             if channel is not None:
-                channel.close()
+                close(channel)
 
     def _converse(
         self,
@@ -193,7 +193,7 @@ class Link:
         stop: threading.Event | None,
     ) -> RunResult:
         splitters = {"stdout": LineSplitter(nonce), "stderr": LineSplitter()}
-        late = 0.0
+        waited = 0.0  # seconds without a line since the script's end
         with selectors.DefaultSelector() as selector:
             selector.register(channel, selectors.EVENT_READ)
             while True:
@@ -201,18 +201,19 @@ class Link:
                     return RunResult(-1, stopped=True)
                 if time.monotonic() > deadline:
                     return RunResult(-1, timed_out=True)
+                ended, begin = channel.exit_status_ready(), time.monotonic()
                 selector.select(POLL_SECONDS)
+                waited += time.monotonic() - begin if ended else 0.0
                 for stream, text in self._received(channel, splitters):
                     payload = on_line(stream, text)
                     if payload is not None and not send(channel, payload, deadline, stop):
                         break
                 if over(channel):
                     break
-                if channel.exit_status_ready():
-                    # What it has left running keeps the channel open, and is not waited for.
-                    late = late or time.monotonic() + LATE_SECONDS
-                    if time.monotonic() > late:
-                        break
+                # What it has left running keeps the channel open, and is not waited for;
+                # what it printed may be megabytes, which take their time.
+                if waited > LATE_SECONDS:
+                    break
                 if not self.alive:
                     raise EOFError("the host went away")
         for stream, splitter in splitters.items():

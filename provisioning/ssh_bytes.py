@@ -15,7 +15,7 @@ from provisioning.ssh_types import Payload, RunResult
 
 CHUNK = 256 * 1024
 POLL_SECONDS = 0.5
-LATE_SECONDS = 5.0  # how long after a script's end its last lines may come
+LATE_SECONDS = 5.0  # how long its last lines are waited for after a script's end
 
 
 def pour(
@@ -55,6 +55,17 @@ def pour(
     for text in splitter.end():
         on_line(text)
     return RunResult(channel.recv_exit_status()), None
+
+
+def close(channel: paramiko.Channel) -> None:
+    """Close a channel that may still be receiving, without harm to its connection.
+
+    paramiko's close() takes away the pipe that tells a selector of new bytes while its
+    thread may be writing to it: "Bad file descriptor" then ends the whole connection.
+    """
+    for buffer in (channel.in_buffer, channel.in_stderr_buffer):
+        buffer.set_event(threading.Event())  # waits until nobody is feeding the buffer
+    channel.close()
 
 
 def over(channel: paramiko.Channel) -> bool:

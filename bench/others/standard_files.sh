@@ -274,7 +274,7 @@ backend api-servers
     option httpchk GET /readyz
     http-check expect status 200
     option log-health-checks
-    default-server check check-ssl verify required ca-file $pki/ca.crt crt $pki/haproxy.pem inter 1s fastinter 500ms downinter 1s fall 2 rise 2 on-marked-down shutdown-sessions observe layer4 error-limit 2 on-error sudden-death
+    default-server check check-ssl verify required ca-file $pki/ca.crt crt $pki/haproxy.pem inter 1s fastinter 200ms downinter 500ms fall 2 rise 2 on-marked-down shutdown-sessions observe layer4 error-limit 2 on-error sudden-death
 $(for h in "${cps[@]}"; do echo "    server $(name "$h") $(address "$h"):6443 verifyhost $(name "$h") check-sni $(name "$h")"; done)
 
 frontend console

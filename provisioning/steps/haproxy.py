@@ -86,7 +86,7 @@ def _entry(ctx: Context) -> list[str]:
         "    option log-health-checks",
         # The API server lets nobody ask without a name: the check has a client certificate.
         f"    default-server check check-ssl verify required ca-file {PKI}/ca.crt crt {PEM}"
-        " inter 1s fastinter 500ms downinter 1s fall 2 rise 2 on-marked-down shutdown-sessions"
+        " inter 1s fastinter 200ms downinter 500ms fall 2 rise 2 on-marked-down shutdown-sessions"
         # Connections that fail count too: then one failed check is enough.
         " observe layer4 error-limit 2 on-error sudden-death",
     ]

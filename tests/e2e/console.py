@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ENDED = ("succeeded", "failed", "error", "canceled")
@@ -230,13 +230,18 @@ def _decoded(content_type: str, data: bytes) -> Any:
     return data.decode()
 
 
+T = TypeVar("T")
+
+
 def wait_for(
-    condition: Callable[[], object],
+    condition: Callable[[], T],
     seconds: float,
     what: str,
     explain: Callable[[], str] = lambda: "",
-) -> None:
+) -> T:
+    """What condition answered once it held; asserts that it does within so many seconds."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{explain()}"
         time.sleep(0.1)
+    return found

@@ -138,10 +138,11 @@ def test_a_cluster_that_lost_its_quorum_is_restored(
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
-    before = lab.host("node1").run("systemctl show -P InvocationID etcd kube-scheduler")
+    # The scheduler ends by itself without a quorum: it cannot keep its lease.
+    before = lab.host("node1").run("systemctl show -P InvocationID etcd")
     task = console.post(path, {"snapshot": damaged["id"]})["task"]
     says(failure(console.wait(task["id"], 120, "failed")), "damaged")
-    assert lab.host("node1").run("systemctl show -P InvocationID etcd kube-scheduler") == before
+    assert lab.host("node1").run("systemctl show -P InvocationID etcd") == before
     assert console.get(f"snapshots/{damaged['id']}/")["state"] == "damaged"
     with pytest.raises(ApiError):
         console.get(f"snapshots/{damaged['id']}/download/")

@@ -13,6 +13,7 @@ import pytest
 from lab import requirements
 from provisioning.models import Host
 from provisioning.ssh import Link, connect
+from provisioning.ssh_bytes import LATE_SECONDS
 from provisioning.ssh_types import Payload
 from provisioning.targets import target_of
 
@@ -85,6 +86,21 @@ def test_lines_that_come_after_the_shell_has_ended_count_too(link: Link) -> None
     )
 
 
+def test_whoever_reads_slowly_gets_every_line(link: Link) -> None:
+    count, slept = 0, 0.0
+
+    def on_line(_stream: str, text: str) -> None:
+        nonlocal count, slept
+        count += 1
+        assert text == str(count)
+        if count % 20000 == 0:  # longer in all than a script's end is waited for
+            time.sleep(0.2)
+            slept += 0.2
+
+    assert link.run("seq 1000000", on_line, seconds=60).status == 0
+    assert count == 1_000_000 and slept > LATE_SECONDS
+
+
 def test_what_a_script_leaves_running_is_not_waited_for(link: Link) -> None:
     started = time.monotonic()
     assert lines_of(link, "sleep 25 & echo early") == (0, ["stdout early"])
@@ -98,6 +114,10 @@ def test_a_full_disk_here_is_no_broken_connection(link: Link) -> None:
     with pytest.raises(OSError, match="No space") as refused:
         link.fetch("head -c 9000000 /dev/zero", sink, no_line, seconds=20)
     assert refused.value.errno == errno.ENOSPC
+    # The host is still sending when the channel is closed: often enough, and nothing breaks.
+    for _again in range(60):
+        with pytest.raises(OSError, match="No space"):
+            link.fetch("head -c 9000000 /dev/zero", sink, no_line, seconds=20)
     got: list[bytes] = []
     assert link.fetch("printf ok", got.append, no_line, seconds=20).status == 0
     assert got == [b"ok"]
