@@ -8,14 +8,18 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models_health import ControlPlaneHealth
+from clusters.models_inventory import ClusterEvent, Health, Object
 from console.secrets.fields import EncryptedTextField
 
 __all__ = [
     "Cluster",
+    "ClusterEvent",
     "ClusterSecret",
     "ClusterStatus",
     "ControlPlaneHealth",
+    "Health",
     "Node",
+    "Object",
     "Origin",
     "Profile",
     "dns_label",
@@ -83,6 +87,8 @@ class Cluster(models.Model):
     seen = models.DateTimeField(null=True, blank=True)
     watcher = models.CharField(max_length=64, blank=True)
     watcher_until = models.DateTimeField(null=True, blank=True)
+    # Counts the batches that the watcher wrote: open pages ask whether it has moved.
+    changes = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         ordering = ("name",)

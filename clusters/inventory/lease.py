@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from clusters.kube.credentials import CERTIFICATE
+from clusters.kube.credentials import CERTIFICATE, TOKEN
 from clusters.models import Cluster, ClusterStatus
 
 LEASE_SECONDS = 30
@@ -75,9 +75,9 @@ def claim(holder: str, most: int, seconds: int = LEASE_SECONDS) -> list[Lease]:
     """Take up to `most` clusters that nobody watches (each by compare-and-swap)."""
     now = timezone.now()
     free = Q(watcher_until=None) | Q(watcher_until__lte=now)
-    wanted = Cluster.objects.filter(free, status__in=WATCHED, secrets__name=CERTIFICATE).exclude(
-        endpoint=""
-    )
+    wanted = Cluster.objects.filter(
+        free, status__in=WATCHED, secrets__name__in=(CERTIFICATE, TOKEN)
+    ).exclude(endpoint="")
     taken = []
     for pk in wanted.order_by("?").values_list("pk", flat=True)[:most]:
         # Of its own for each claim: what a process lost and took again is another lease.

@@ -69,6 +69,7 @@ class Connection:
     def __init__(self, credentials: Credentials) -> None:
         self.endpoint = credentials.endpoint.rstrip("/")
         self._client = _api_client(credentials)
+        self._token = credentials.token
 
     def close(self) -> None:
         """Close every kept connection; calls that are under way end with an error."""
@@ -80,13 +81,14 @@ class Connection:
         params: Mapping[str, str] | None = None,
         timeout: float = READ_SECONDS,
         accept: str = "application/json",
+        impersonation: Impersonation | None = None,
     ) -> JSON:
         """GET a path and return the JSON object that it answers.
 
         timeout limits the whole call in seconds (connecting has its own limit
         of 5 s). Raises KubeError: what happened, why, and what to do.
         """
-        return self._object(path, self._get(path, params, timeout, accept))
+        return self._object(path, self._get(path, params, timeout, accept, impersonation))
 
     def merge_patch(
         self,
@@ -160,6 +162,7 @@ class Connection:
         params: Mapping[str, str] | None = None,
         timeout: float = READ_SECONDS,
         accept: str = "application/json",
+        impersonation: Impersonation | None = None,
     ) -> Listing:
         """Every object of a collection, page by page; each page has the time limit.
 
@@ -169,7 +172,7 @@ class Connection:
         items: list[JSON] = []
         while True:
             try:
-                page = self.get_json(path, query, timeout, accept)
+                page = self.get_json(path, query, timeout, accept, impersonation)
             except Gone:
                 # The pages went stale while they were read: once more, from the start.
                 if "continue" not in query:
@@ -244,12 +247,18 @@ class Connection:
             ) from error
 
     def _get(
-        self, path: str, params: Mapping[str, str] | None, timeout: float, accept: str
+        self,
+        path: str,
+        params: Mapping[str, str] | None,
+        timeout: float,
+        accept: str,
+        impersonation: Impersonation | None = None,
     ) -> bytes:
         limits = (min(CONNECT_SECONDS, timeout), timeout)
-        response = self._open(path, params or {}, limits, accept)
+        who, more = _in_the_name_of(impersonation)
+        response = self._open(path, params or {}, limits, accept, more=more)
         if response.status != 200:
-            raise self._refusal(path, response, timeout)
+            raise self._refusal(path, response, timeout, who)
         return self._body(path, response, timeout, ANSWER_LIMIT)
 
     def _send(
@@ -263,12 +272,8 @@ class Connection:
         impersonation: Impersonation | None,
     ) -> JSON:
         """One call that changes something; it is never repeated behind the caller's back."""
-        headers = [("Content-Type", content_type)]
-        who = faults.CONSOLE
-        if impersonation is not None:
-            who = f"the user {impersonation.user}"
-            headers.append(("Impersonate-User", impersonation.user))
-            headers += [("Impersonate-Group", group) for group in impersonation.groups]
+        who, more = _in_the_name_of(impersonation)
+        headers = [("Content-Type", content_type), *more]
         limits = (min(CONNECT_SECONDS, timeout), timeout)
         response = self._open(path, params, limits, "application/json", method, body, headers)
         if response.status not in (200, 201, 202):
@@ -289,6 +294,8 @@ class Connection:
 
         url = f"{self.endpoint}{path}" + (f"?{urlencode(params)}" if params else "")
         headers = HTTPHeaderDict({"Accept": accept, "User-Agent": "flotilla"})
+        if self._token:
+            headers.add("Authorization", f"Bearer {self._token}")
         for name, value in more:
             headers.add(name, value)  # a second group is a second header
         with faults.named(self.endpoint):
@@ -355,6 +362,14 @@ class Connection:
         except KubeError as error:
             return error
         return faults.of_status(self.endpoint, path, response.status, body, who)
+
+
+def _in_the_name_of(impersonation: Impersonation | None) -> tuple[str, list[tuple[str, str]]]:
+    """Who a refusal names, and the headers that say in whose name a call is made."""
+    if impersonation is None:
+        return faults.CONSOLE, []
+    groups = [("Impersonate-Group", group) for group in impersonation.groups]
+    return f"the user {impersonation.user}", [("Impersonate-User", impersonation.user), *groups]
 
 
 def _api_client(credentials: Credentials) -> ApiClient:

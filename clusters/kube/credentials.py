@@ -13,22 +13,28 @@ from clusters.models import Cluster, ClusterSecret
 CA = "ca/kubernetes.crt"
 CERTIFICATE = "console/client.crt"
 KEY = "console/client.key"
-NAMES = (CA, CERTIFICATE, KEY)
+TOKEN = "console/token"  # noqa: S105 (the name of the row, not the token)
+NAMES = (CA, CERTIFICATE, KEY, TOKEN)
 # Who the console is to the cluster's etcd: it reads the members' state.
 ETCD_NAMES = ("ca/etcd.crt", "console/etcd-client.crt", "console/etcd-client.key")
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """One API server and how the console signs in to it; the key never shows in a repr."""
+    """One API server and how the console signs in to it; key and token never show in a repr.
+
+    Either certificate and key, or a token; the others are empty. An empty ca
+    means the authorities that this machine trusts.
+    """
 
     endpoint: str
     ca: str
-    certificate: str
-    key: str = field(repr=False)
+    certificate: str = ""
+    key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
 
-# Changes whenever the endpoint or one of the three secrets does.
+# Changes whenever the endpoint or one of the secrets does.
 Stamp = tuple[str, tuple[tuple[str, datetime], ...]]
 
 
@@ -42,7 +48,8 @@ def credentials_of(cluster: Cluster) -> Credentials:
     """The cluster's credentials, decrypted. Raises CredentialsMissing naming what is not there."""
     rows = ClusterSecret.objects.filter(cluster=cluster, name__in=NAMES)
     found = {row.name: str(row.value) for row in rows if row.value}
-    missing = [name for name in NAMES if name not in found]
+    signs_in = TOKEN in found
+    missing = [] if signs_in else [name for name in (CA, CERTIFICATE, KEY) if name not in found]
     if not cluster.endpoint:
         missing.insert(0, "endpoint")
     if missing:
@@ -50,7 +57,13 @@ def credentials_of(cluster: Cluster) -> Credentials:
             f"The console has no {', '.join(missing)} for the cluster {cluster.name}.",
             "They appear when its creation has come as far as the control plane.",
         )
-    return Credentials(cluster.endpoint, found[CA], found[CERTIFICATE], found[KEY])
+    return Credentials(
+        cluster.endpoint,
+        found.get(CA, ""),
+        found.get(CERTIFICATE, ""),
+        found.get(KEY, ""),
+        found.get(TOKEN, ""),
+    )
 
 
 def etcd_credentials_of(cluster: Cluster) -> Credentials | None:
@@ -64,15 +77,19 @@ def etcd_credentials_of(cluster: Cluster) -> Credentials | None:
 
 
 def tls_context(credentials: Credentials) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the cluster's CA alone, and the console's client certificate.
+    """TLS 1.2 or newer, the cluster's CA alone, and the console's client certificate if it has one.
 
     Raises CertificateRefused when one of the PEM texts cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_verify_locations(cadata=credentials.ca)
-        _load_client_pair(context, credentials)
+        if credentials.ca:
+            context.load_verify_locations(cadata=credentials.ca)
+        else:
+            context.load_default_certs()
+        if credentials.certificate:
+            _load_client_pair(context, credentials)
     except (ssl.SSLError, ValueError) as error:
         raise CertificateRefused(
             f"The console's certificate or key for {credentials.endpoint} cannot be read: "

@@ -26,15 +26,27 @@ VIEW = {
     "credentials.view",  # names and public halves, never the secret
     "releases.view",
     "tasks.view",
+    "pools.view",
+    "notices.view",  # what the console tells about clusters and tasks
 }
 OPERATE = {
     "clusters.change",
+    "clusters.operate",  # nodes and objects inside a cluster
+    "clusters.logs",  # what containers print; may hold more than it should
+    "clusters.exec",  # a terminal in a container
+    "pools.change",
     "hosts.change",
     "releases.change",
     "tasks.change",
 }
 REVIEW = {"audit.view", "users.view"}
-ADMINISTER = {"credentials.change", "clusters.kubeconfig", "users.change"}
+ADMINISTER = {
+    "credentials.change",
+    "clusters.import",
+    "clusters.kubeconfig",
+    "notices.change",
+    "users.change",
+}
 
 ROLE_PERMISSIONS: Mapping[str, frozenset[str]] = {
     Role.ADMIN: frozenset(VIEW | OPERATE | REVIEW | ADMINISTER),

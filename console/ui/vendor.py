@@ -19,6 +19,12 @@ FILES = {
     "tabler.css": "@tabler/core/dist/css/tabler.min.css",
     "tabler.js": "@tabler/core/dist/js/tabler.min.js",
     "htmx.js": "htmx.org/dist/htmx.min.js",
+    # Loaded by the pages that need them alone: charts and the terminal.
+    "uplot.js": "uplot/dist/uPlot.esm.js",
+    "uplot.css": "uplot/dist/uPlot.min.css",
+    "xterm.js": "@xterm/xterm/lib/xterm.mjs",
+    "xterm.css": "@xterm/xterm/css/xterm.css",
+    "xterm-fit.js": "@xterm/addon-fit/lib/addon-fit.mjs",
 }
 SOURCE_MAP = re.compile(r"(/\*#|//#) sourceMappingURL=\S+( \*/)?\s*$")
 # {% icon "server" %} in templates; icon="server" in includes and modules.
