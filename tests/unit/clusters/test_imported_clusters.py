@@ -1,0 +1,265 @@
+"""What becomes of imported clusters: an own account, new credentials, forgotten."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import ip_network
+
+import pytest
+import yaml
+from django.utils import timezone
+from django.utils.html import escape
+
+from clusters import expiry
+from clusters.inventory.imports import work
+from clusters.kube import connect
+from clusters.kube.credentials import CA, CERTIFICATE, KEY, TOKEN, credentials_of
+from clusters.models import Cluster, ClusterImport, ClusterSecret, ImportState, Origin
+from console.accounts.sessions import CONFIRMED
+from console.audit.models import AuditEvent
+from tests.factories import ClusterFactory
+from tests.unit.clusters.authority import Authority
+from tests.unit.clusters.import_server import ACCOUNT_TOKEN, ImportServer
+from tests.unit.clusters.import_steps import PAGE, checked, imported, kubeconfig, save
+
+pytestmark = pytest.mark.django_db(transaction=True)
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+OUR_NAMESPACE = "/api/v1/namespaces/flotilla"
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return Authority()
+
+
+@pytest.fixture
+def server(authority):
+    with ImportServer(authority) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def local_servers(settings):
+    settings.OUTBOUND_ALLOWED = (ip_network("127.0.0.0/8"),)
+
+
+def text_of(response) -> str:
+    return response.content.decode()
+
+
+def test_the_account_is_shown_made_and_kept_instead_of_what_was_given(admin_client, admin, server):
+    row = checked(admin_client, kubeconfig(server))
+    page = text_of(admin_client.get(f"{PAGE}{row.pk}/"))
+    save(admin_client, row, "account")
+    assert not Cluster.objects.exists()
+    assert server.applied == []  # the watcher does it
+    assert work() == 1
+    kinds = ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Secret"]
+    assert [item["kind"] for item in server.applied] == kinds
+    # Exactly what the page showed, in the same order.
+    assert escape(yaml.safe_dump_all(server.applied, sort_keys=False)) in page
+    cluster = Cluster.objects.get()
+    secrets = {row.name: row.value for row in cluster.secrets.all()}
+    assert secrets == {CA: server.authority.crt, TOKEN: ACCOUNT_TOKEN}
+    row.refresh_from_db()
+    assert row.given == ""
+    event = AuditEvent.objects.get(action="cluster.imported")
+    assert event.actor == admin
+    assert event.after["own_account"] is True
+
+
+def test_an_account_that_cannot_be_made_leaves_the_choice(admin_client, admin, server):
+    row = checked(admin_client, kubeconfig(server))
+    server.forbidden_patch = f"{RBAC}/clusterroles/flotilla:console"
+    save(admin_client, row, "account")
+    work()
+    row.refresh_from_db()
+    assert row.state == ImportState.CHECKED
+    assert "403" in text_of(admin_client.get(f"{PAGE}{row.pk}/"))
+    assert not Cluster.objects.exists()
+    event = AuditEvent.objects.get(action="cluster.imported")
+    assert (event.outcome, event.object_name, event.actor) == ("failure", "shop", admin)
+    save(admin_client, row)
+    assert Cluster.objects.get().secrets.get(name=TOKEN).value == "a-token"
+
+
+def test_an_account_whose_cluster_gives_no_token_is_not_kept(admin_client, server, monkeypatch):
+    monkeypatch.setattr("clusters.console_account.TOKEN_SECONDS", 0.2)
+    row = checked(admin_client, kubeconfig(server))
+    server.fills_tokens = False
+    save(admin_client, row, "account")
+    work()
+    row.refresh_from_db()
+    assert "kube-controller-manager" in row.problem
+    assert not Cluster.objects.exists()
+
+
+def test_credentials_are_replaced_after_the_same_check(admin_client, server):
+    cluster = imported(admin_client, server)
+    server.accepted = {"new-token"}
+    text = kubeconfig(server, token="new-token")
+    page = f"/clusters/{cluster.pk}/credentials/"
+    admin_client.post(page, {"way": "kubeconfig", "kubeconfig": text})
+    row = ClusterImport.objects.get()
+    assert row.state == ImportState.WAITING  # there was nothing to choose
+    assert work() == 1
+    save(admin_client, row)
+    assert connect(cluster).version() == "v1.20.2"
+    assert server.tokens[-1] == "new-token"
+    assert AuditEvent.objects.filter(action="cluster.credentials_replaced").count() == 1
+    assert Cluster.objects.get().name == "shop"
+
+
+def test_credentials_of_another_cluster_are_refused(admin_client, authority, server):
+    cluster = imported(admin_client, server)
+    with ImportServer(authority, uid="uid-2") as second:
+        page = f"/clusters/{cluster.pk}/credentials/"
+        admin_client.post(page, {"way": "kubeconfig", "kubeconfig": kubeconfig(second)})
+        assert work() == 1
+    row = ClusterImport.objects.get()
+    assert "another cluster than shop" in row.results[0]["problem"]
+    save(admin_client, row)
+    cluster.refresh_from_db()
+    assert cluster.endpoint == server.endpoint
+
+
+def test_a_certificate_without_a_ca_is_enough_for_an_imported_cluster(authority):
+    cluster = ClusterFactory(origin=Origin.IMPORTED, endpoint="https://192.0.2.1")
+    certificate, key = authority.client()
+    ClusterSecret.objects.create(cluster=cluster, name=CERTIFICATE, value=certificate)
+    ClusterSecret.objects.create(cluster=cluster, name=KEY, value=key)
+    given = credentials_of(cluster)
+    assert (given.ca, given.certificate) == ("", certificate)
+    assert given.outbound is not None
+
+
+def test_a_warning_of_the_end_does_not_hide_why_a_cluster_is_away(admin_client):
+    cluster = ClusterFactory(
+        origin=Origin.IMPORTED,
+        endpoint="",
+        status="unreachable",
+        status_reason="It did not answer in time.",
+        credentials_expire=timezone.now() + timedelta(days=2),
+    )
+    page = text_of(admin_client.get(f"/clusters/{cluster.pk}/"))
+    assert "It did not answer in time." in page
+    assert "credentials for this cluster end" in page
+
+
+@pytest.mark.parametrize("page", ["credentials", "forget", "forget/there"])
+def test_clusters_of_the_consoles_own_making_have_no_such_page(admin_client, page):
+    cluster = ClusterFactory(origin=Origin.PROVISIONED)
+    assert admin_client.get(f"/clusters/{cluster.pk}/{page}/").status_code == 404
+
+
+def test_an_imported_cluster_offers_nothing_that_needs_hosts(admin_client, server):
+    cluster = imported(admin_client, server)
+    Cluster.objects.update(seen=timezone.now())
+    page = text_of(admin_client.get(f"/clusters/{cluster.pk}/"))
+    for offered in ("repair", "delete", "upgrade", "add-nodes", "kubeconfig", "drill", "renew"):
+        assert f"/clusters/{cluster.pk}/{offered}/" not in page
+    for tab in ("certificates", "drills", "control-plane"):
+        assert admin_client.get(f"/clusters/{cluster.pk}/{tab}/").status_code == 404
+    assert f"/clusters/{cluster.pk}/credentials/" in page
+    assert f"/clusters/{cluster.pk}/forget/" in page
+
+
+def made_there(server: ImportServer) -> None:
+    """What an exchange and the console's roles leave in a cluster."""
+    roles = [{"metadata": {"name": name}} for name in ("flotilla:console", "flotilla:operator")]
+    for plural in ("clusterroles", "clusterrolebindings"):
+        server.paths[f"{RBAC}/{plural}"] = {"metadata": {}, "items": roles}
+        for role in roles:
+            server.paths[f"{RBAC}/{plural}/{role['metadata']['name']}"] = role
+    labels = {"app.kubernetes.io/managed-by": "flotilla"}
+    server.paths[OUR_NAMESPACE] = {"metadata": {"labels": labels}}
+
+
+def test_forgetting_names_what_is_there_and_cleans_up(admin_client, admin, server):
+    cluster = imported(admin_client, server)
+    made_there(server)
+    there = text_of(admin_client.get(f"/clusters/{cluster.pk}/forget/there/"))
+    assert "kubectl delete clusterrole flotilla:operator" in there
+    assert "kubectl delete namespace flotilla" in there
+    page = f"/clusters/{cluster.pk}/forget/"
+    answer = admin_client.post(page, {"confirm_name": "other", "clean_up": "on"})
+    assert "This is not the name" in text_of(answer)
+    assert server.deleted == []
+    admin_client.post(page, {"confirm_name": "shop", "clean_up": "on"})
+    assert not Cluster.objects.exists()
+    assert not ClusterSecret.objects.exists()
+    assert f"{RBAC}/clusterroles/flotilla:operator" in server.deleted
+    # Its own rights go last: without them nothing more can be removed.
+    assert server.deleted[-2:] == [
+        f"{RBAC}/clusterrolebindings/flotilla:console",
+        f"{RBAC}/clusterroles/flotilla:console",
+    ]
+    event = AuditEvent.objects.get(action="cluster.forgotten")
+    assert (event.actor, event.object_name) == (admin, "shop")
+    assert event.after["left"] == []
+
+
+def test_without_the_box_nothing_there_is_touched(admin_client, server):
+    cluster = imported(admin_client, server)
+    made_there(server)
+    admin_client.post(f"/clusters/{cluster.pk}/forget/", {"confirm_name": "shop"})
+    assert not Cluster.objects.exists()
+    assert server.deleted == []
+
+
+def test_a_namespace_that_is_not_ours_stays(admin_client, server):
+    cluster = imported(admin_client, server)
+    made_there(server)
+    server.paths[OUR_NAMESPACE] = {"metadata": {"labels": {}}}
+    given = {"confirm_name": "shop", "clean_up": "on"}
+    admin_client.post(f"/clusters/{cluster.pk}/forget/", given)
+    assert OUR_NAMESPACE not in server.deleted
+
+
+def test_a_cluster_that_is_away_can_be_forgotten_with_the_commands(admin_client, server):
+    cluster = imported(admin_client, server)
+    page = f"/clusters/{cluster.pk}/forget/"
+    server.down()
+    try:
+        there = text_of(admin_client.get(f"{page}there/"))
+        assert "kubectl delete clusterrolebindings,clusterroles -l" in there
+        given = {"confirm_name": "shop", "clean_up": "on"}
+        assert "kubectl delete" in text_of(admin_client.post(page, given, follow=True))
+    finally:
+        server.up()
+    assert not Cluster.objects.exists()
+
+
+@pytest.mark.parametrize("page", ["forget", "credentials"])
+def test_dangerous_pages_ask_for_the_password(admin_client, server, page):
+    cluster = imported(admin_client, server)
+    held = admin_client.session
+    held[CONFIRMED] = 0
+    held.save()
+    answer = admin_client.get(f"/clusters/{cluster.pk}/{page}/")
+    assert answer.status_code == 302
+    assert "confirm-password" in answer["Location"]
+
+
+@pytest.mark.parametrize(
+    ("left", "step"),
+    [(31, None), (29.9, 30), (7.5, 30), (6.9, 7), (1.5, 7), (0.9, 1), (-0.1, 0), (-50, 0)],
+)
+def test_the_end_of_credentials_is_warned_of_in_steps(left, step):
+    ends = timezone.now() + timedelta(days=left)
+    cluster = ClusterFactory(origin=Origin.IMPORTED, credentials_expire=ends)
+    found = expiry.of_cluster(cluster)
+    assert (found and found.step) == step if step is not None else found is None
+
+
+@pytest.mark.parametrize("days", [20, 0.5, -3])
+def test_the_page_warns_and_leads_to_the_mend(admin_client, auditor_client, days):
+    ends = timezone.now() + timedelta(days=days)
+    cluster = ClusterFactory(origin=Origin.IMPORTED, credentials_expire=ends, endpoint="")
+    page = text_of(admin_client.get(f"/clusters/{cluster.pk}/"))
+    assert "credentials for this cluster end" in page
+    assert "Replace them" in page
+    # Who may not replace them is warned and offered nothing.
+    page = text_of(auditor_client.get(f"/clusters/{cluster.pk}/"))
+    assert "credentials for this cluster end" in page
+    assert "Replace them" not in page
