@@ -7,21 +7,37 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from clusters.models_figures import ClusterFigures
 from clusters.models_health import ControlPlaneHealth
+from clusters.models_imports import ClusterImport, ImportState
 from clusters.models_inventory import ClusterEvent, Health, Object
+from clusters.models_kinds import OfferedKinds, WatchedKind
+from clusters.models_manifests import ManifestText
+from clusters.models_metrics import MetricFrame, MetricSeries, MetricState
+from clusters.models_pools import ResourcePool
 from console.secrets.fields import EncryptedTextField
 
 __all__ = [
     "Cluster",
     "ClusterEvent",
+    "ClusterFigures",
+    "ClusterImport",
     "ClusterSecret",
     "ClusterStatus",
     "ControlPlaneHealth",
     "Health",
+    "ImportState",
+    "ManifestText",
+    "MetricFrame",
+    "MetricSeries",
+    "MetricState",
     "Node",
     "Object",
+    "OfferedKinds",
     "Origin",
     "Profile",
+    "ResourcePool",
+    "WatchedKind",
     "dns_label",
 ]
 
@@ -87,8 +103,15 @@ class Cluster(models.Model):
     seen = models.DateTimeField(null=True, blank=True)
     watcher = models.CharField(max_length=64, blank=True)
     watcher_until = models.DateTimeField(null=True, blank=True)
+    # When the credentials that the console keeps for an imported cluster end; None: never, or
+    # nobody knows.
+    credentials_expire = models.DateTimeField(_("credentials end"), null=True, blank=True)
     # Counts the batches that the watcher wrote: open pages ask whether it has moved.
     changes = models.PositiveBigIntegerField(default=0)
+    # Kinds that the watcher cannot follow here, and why: {"ingresses.networking.k8s.io": reason}.
+    not_watched = models.JSONField(default=dict, blank=True)
+    # Whether people can act inside (clusters.access): {"state": "ok|refused|unknown", "reason"}.
+    access = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ("name",)

@@ -63,13 +63,23 @@ class Object(models.Model):
         indexes = (
             # Keyset pages of one cluster's list by each column that can be sorted by.
             models.Index(fields=("cluster", "resource", "name", "id"), name="object_by_name"),
-            models.Index(fields=("cluster", "resource", "status", "id"), name="object_by_status"),
-            models.Index(fields=("cluster", "resource", "created", "id"), name="object_by_age"),
-            models.Index(fields=("cluster", "resource", "node", "id"), name="object_by_node"),
-            models.Index(fields=("health", "resource"), name="object_by_health"),
+            models.Index(
+                fields=("cluster", "resource", "status", "name", "id"), name="object_by_status"
+            ),
+            models.Index(
+                fields=("cluster", "resource", "created", "name", "id"), name="object_by_age"
+            ),
+            models.Index(
+                fields=("cluster", "resource", "node", "name", "id"), name="object_by_node"
+            ),
+            # What needs somebody, over all clusters and in one, in the order of lists.
+            models.Index(
+                fields=("health", "resource", "cluster", "name", "id"), name="object_by_health"
+            ),
             models.Index(fields=("owner_uid",), name="object_by_owner"),
             models.Index(fields=("address",), name="object_by_address"),
-            models.Index(fields=("name",), name="object_by_name_anywhere"),
+            # Search reads the names of one kind after the other from this index alone.
+            models.Index(fields=("resource", "name", "id"), name="object_by_name_anywhere"),
         )
 
     def __str__(self) -> str:

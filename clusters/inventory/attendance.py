@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
+from clusters import notices
 from clusters.inventory.control_plane import ControlPlaneWatch
 from clusters.inventory.lease import Lease, LeaseLost
-from clusters.inventory.nodes import Nodes
-from clusters.inventory.reflector import Backoff, Reflector
+from clusters.inventory.mirror import Mirror
+from clusters.inventory.status import away_reason, skew_reason
 from clusters.inventory.timing import Timing
-from clusters.kube import Connection, KubeError, connect, disconnect
+from clusters.kube import Connection, Forbidden, KubeError, connect, disconnect
+from clusters.metrics.watch import MetricsWatch
 from clusters.models import Cluster, ClusterStatus, Origin
+from clusters.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -38,30 +41,25 @@ class Attendance(threading.Thread):
         # entry does not answer; "" while it does.
         self._through = ""
         self._control_plane = ControlPlaneWatch(lease, timing, changed=self._wake.set)
-        self._reflectors = [
-            Reflector(
-                lease,
-                collection,
-                backoff=Backoff(timing.first_pause, timing.longest_pause),
-                watch_seconds=timing.watch,
-                way=lambda: self._through,
-            )
-            for collection in (Nodes(),)
-        ]
+        self._mirror = Mirror(lease, timing)
+        # What also goes on while the lease holds, each in a thread of its own.
+        self._beside = (
+            MetricsWatch(lease, timing.metrics, way=lambda: self._through),
+            Upkeep(lease, timing.upkeep, way=lambda: self._through),
+        )
 
     def stop(self) -> None:
         """End soon and give the lease back."""
         self._ended.set()
         self._wake.set()
         self._control_plane.stop()
-        for reflector in self._reflectors:
-            reflector.stop()
+        self._mirror.stop()
+        for watch in self._beside:
+            watch.stop()
 
     def run(self) -> None:
         """Pulse after pulse until stopped or the lease is lost."""
         self._control_plane.start()
-        for reflector in self._reflectors:
-            reflector.start()
         try:
             while not self._ended.is_set():
                 self._wake.clear()
@@ -81,11 +79,13 @@ class Attendance(threading.Thread):
 
     def _close(self) -> None:
         self._control_plane.stop()
-        for reflector in self._reflectors:
-            reflector.stop()
-        for reflector in self._reflectors:
-            reflector.join(self._timing.answer)
+        for watch in self._beside:
+            watch.stop()
+        self._mirror.close(self._timing.answer)
         self._control_plane.join(self._timing.answer)
+        for watch in self._beside:
+            if watch.ident is not None:
+                watch.join(self._timing.answer)
         disconnect(self.lease.cluster_id)
         try:
             self.lease.release()
@@ -110,10 +110,22 @@ class Attendance(threading.Thread):
             self._away(cluster, error)
         else:
             self._here(cluster, version, through)
+            self._accompany()
+            self._mirror.attend(server, self._pulses)
+
+    def _accompany(self) -> None:
+        """From the first answer on: of a cluster that hangs, nothing else waits."""
+        for watch in self._beside:
+            if watch.ident is None:
+                watch.start()
 
     def _ready(self, cluster: Cluster, through: str) -> Connection:
         server = connect(cluster, through)
-        server.readyz(self._timing.answer)
+        try:
+            server.readyz(self._timing.answer)
+        except Forbidden:
+            # Some providers keep /readyz to themselves; who refuses by name is there.
+            server.version()
         return server
 
     def _by_a_member(self, cluster: Cluster, away: KubeError) -> tuple[Connection, str]:
@@ -135,7 +147,7 @@ class Attendance(threading.Thread):
         self._missed = 0
         another_way = through != self._through
         self._through = through
-        self._settle(cluster, self._control_plane.reason())
+        self._settle(cluster, self._control_plane.reason() or skew_reason(cluster))
         # Of a cluster that this console made, the version is what it was made or upgraded to.
         ours = cluster.origin == Origin.PROVISIONED and bool(cluster.version)
         if version and not ours and version[:32] != cluster.version:
@@ -143,8 +155,7 @@ class Attendance(threading.Thread):
                 held.version = version[:32]
                 held.save(update_fields=["version"])
         if was_away or another_way:
-            for reflector in self._reflectors:
-                reflector.interrupt()
+            self._mirror.interrupt()
 
     def _settle(self, cluster: Cluster, reason: str) -> None:
         """The status of a cluster whose API answers, and why it is not simply active."""
@@ -163,13 +174,13 @@ class Attendance(threading.Thread):
         if self._missed < self._timing.misses:
             return
         if self._missed == self._timing.misses:
-            for reflector in self._reflectors:
-                reflector.interrupt()  # what a dead connection still holds open
+            self._mirror.away()
+        reason = away_reason(cluster, error)
         if cluster.status in (ClusterStatus.ACTIVE, ClusterStatus.DEGRADED):
             old = ClusterStatus(cluster.status)
-            self._change(old, ClusterStatus.UNREACHABLE, str(error))
-        elif cluster.status == ClusterStatus.UNREACHABLE and cluster.status_reason != str(error):
-            self._reword(ClusterStatus.UNREACHABLE, str(error))
+            self._change(old, ClusterStatus.UNREACHABLE, reason)
+        elif cluster.status == ClusterStatus.UNREACHABLE and cluster.status_reason != reason:
+            self._reword(ClusterStatus.UNREACHABLE, reason)
 
     def _reword(self, status: ClusterStatus, reason: str) -> None:
         """Another reason for the same status; since-when stays."""
@@ -179,8 +190,11 @@ class Attendance(threading.Thread):
 
     def _change(self, old: ClusterStatus, new: ClusterStatus, reason: str) -> None:
         # Compare-and-swap: a deletion that began meanwhile keeps its status.
-        changed = Cluster.objects.filter(
-            pk=self.lease.cluster_id, watcher=self.lease.holder, status=old
-        ).update(status=new, status_reason=reason, status_since=timezone.now())
+        with transaction.atomic():
+            changed = Cluster.objects.filter(
+                pk=self.lease.cluster_id, watcher=self.lease.holder, status=old
+            ).update(status=new, status_reason=reason, status_since=timezone.now())
+            if changed:
+                notices.status_changed(self.lease.cluster_id)
         if changed:
             logger.info("cluster %s: %s %s", self.lease.cluster_id, new, reason)

@@ -6,72 +6,59 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
 
-from django.db import DatabaseError, connections
-
-from clusters.inventory.lease import Lease, LeaseLost
-from clusters.kube import Gone, KubeError, Watch, connect
-from clusters.models import Cluster
+from clusters.inventory.backoff import Backoff
+from clusters.inventory.collections import Collection, Entry, Key
+from clusters.inventory.entrance import Entrance
+from clusters.inventory.raw import JSON, as_map, text
+from clusters.inventory.timing import Timing
+from clusters.inventory.writer import Writer
+from clusters.inventory.writing import Change
+from clusters.kube import Connection, Forbidden, Gone, KubeError, NotFound, UnexpectedAnswer, Watch
 
 logger = logging.getLogger(__name__)
 
-
-class Collection(Protocol):
-    """What a reflector mirrors: a path of the API, and the rows that its objects become."""
-
-    path: str
-
-    def replace(self, lease: Lease, items: list[dict[str, Any]]) -> None:
-        """Make the rows equal to a complete list."""
-
-    def apply(self, lease: Lease, kind: str, item: dict[str, Any]) -> None:
-        """Take one event (ADDED, MODIFIED, DELETED) into the rows."""
-
-
-class Backoff:
-    """Longer and longer pauses with jitter, so that a fleet does not come back in step."""
-
-    def __init__(self, first: float = 1.0, most: float = 30.0) -> None:
-        self.first, self.most = first, most
-        self._failures = 0
-
-    def reset(self) -> None:
-        """It went well."""
-        self._failures = 0
-
-    def next(self) -> float:
-        """Seconds to pause before the next attempt."""
-        longest = min(self.most, self.first * 2.0**self._failures)
-        self._failures = min(self._failures + 1, 16)
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 (no secret depends on it)
+# Answers that say: not this kind, whatever is tried. 405 and 406 are for servers that cannot
+# list it, or not in the representation without values.
+NOT_SERVED = (403, 404, 405, 406)
+LONGEST_RETRY_AFTER = 300
+# Refusals of a kind before the cluster's page says that it is not seen.
+PATIENCE = 2
 
 
 class Reflector(threading.Thread):
-    """One collection of one cluster, mirrored on a thread of its own."""
+    """One collection of one cluster, mirrored on a thread of its own.
+
+    It turns objects into rows and hands them to the cluster's writer; it never
+    touches the database.
+    """
 
     def __init__(
         self,
-        lease: Lease,
+        cluster_id: int,
         collection: Collection,
-        *,
-        backoff: Backoff | None = None,
-        watch_seconds: int = 240,
-        way: Callable[[], str] = str,
+        writer: Writer,
+        entrance: Entrance,
+        timing: Timing,
     ) -> None:
-        """way: by which member's API server to go in now; "" for the cluster's own endpoint."""
-        super().__init__(name=f"reflector-{lease.cluster_id}-{collection.path}", daemon=True)
-        self._lease = lease
-        self._collection = collection
-        self._backoff = backoff or Backoff()
-        self._watch_seconds = watch_seconds
-        self._way = way
+        super().__init__(name=f"reflector-{cluster_id}-{collection.name}", daemon=True)
+        self.collection = collection
+        self._cluster_id = cluster_id
+        self._writer = writer
+        self._entrance = entrance
+        self._timing = timing
+        self._backoff = Backoff(timing.first_pause, timing.longest_pause)
+        self._refusals = Backoff(timing.first_pause, timing.rarely)
+        self._refused = 0
         self._ended = threading.Event()
         self._wake = threading.Event()
+        self._relist = threading.Event()
         self._watch: Watch | None = None
         # Where the watch goes on; empty: a list comes first.
         self._version = ""
+        self._epoch = 0
+        self._listed = 0.0
+        self._noted: str | None = None
 
     def stop(self) -> None:
         """End soon, also while waiting for the server."""
@@ -85,8 +72,14 @@ class Reflector(threading.Thread):
         if watch is not None:
             watch.stop()
 
+    def relist(self) -> None:
+        """List anew soon: the rows lack something that was handed over."""
+        self._noted = None
+        self._relist.set()
+        self.interrupt()
+
     def run(self) -> None:
-        """List, watch, and again after every fault, until stopped or the lease is lost."""
+        """List, watch, and again after every fault, until stopped."""
         while not self._ended.is_set():
             self._wake.clear()
             began = time.monotonic()
@@ -94,54 +87,142 @@ class Reflector(threading.Thread):
                 self._once()
                 # A server that ends every watch at once must not be asked in a tight loop.
                 pause = 0.0 if time.monotonic() - began > 1 else self._backoff.next()
-            except LeaseLost:
-                return
-            except Gone:
+            except Gone as error:
                 self._version = ""
                 pause = self._backoff.next()
+                logger.info("cluster %s: %s", self._cluster_id, error.cause)
             except KubeError as error:
-                pause = self._backoff.next()
-                logger.info("cluster %s: %s", self._lease.cluster_id, error.cause)
-            except DatabaseError as error:
-                pause = self._backoff.next()
-                logger.warning("cluster %s: database: %s", self._lease.cluster_id, error)
-            finally:
-                connections.close_all()
+                if isinstance(error, UnexpectedAnswer) and error.status in (0, 400):
+                    self._version = ""  # a watch from here was refused, or told nonsense
+                pause = self._after(error)
+                logger.info("cluster %s: %s", self._cluster_id, error.cause)
+            except Exception:
+                # A fault of ours with one answer must not end the watching of a kind for good.
+                self._version = ""
+                pause = self._timing.longest_pause
+                logger.exception("cluster %s: %s", self._cluster_id, self.collection.name)
             self._wake.wait(pause)
 
+    def _after(self, error: KubeError) -> float:
+        """Seconds to pause after a fault."""
+        if error.status in NOT_SERVED:
+            self._version = ""
+            another = isinstance(error, NotFound) and self.collection.another_version()
+            if not another:
+                # A cluster that has just been made grants its rights moments later; after that
+                # they change seldom, as versions do.
+                self._refused += 1
+                if self._refused > PATIENCE:
+                    self._note(error)
+                return self._refusals.next()
+        asked = min(error.retry_after, LONGEST_RETRY_AFTER)
+        return max(self._backoff.next(), float(asked))
+
+    def _note(self, error: KubeError | None) -> None:
+        """Let the cluster's row say that this kind is not watched, and why; None: it is."""
+        reason = str(error) if error else ""
+        if isinstance(error, NotFound):
+            reason = f"The cluster does not serve {self.collection.path}."
+        elif isinstance(error, Forbidden):
+            reason = f"The console may not list {self.collection.name}: {error.cause}"
+        if reason != self._noted:
+            self._tell(note=reason)
+            self._noted = reason
+
+    def _tell(
+        self,
+        *,
+        entries: list[Entry] | None = None,
+        gone: Key | None = None,
+        complete: frozenset[Key] | None = None,
+        note: str | None = None,
+    ) -> None:
+        change = Change(self, self._epoch, entries or (), (gone,) if gone else (), complete, note)
+        if not self._writer.put(change):
+            self._ended.set()
+
     def _once(self) -> None:
-        cluster = Cluster.objects.filter(pk=self._lease.cluster_id).first()
-        if cluster is None:
-            raise LeaseLost
-        server = connect(cluster, self._way())
+        server = self._entrance.wait(self._timing.longest_pause)
+        if server is None or self._ended.is_set():
+            return
+        if self._relist.is_set() or time.monotonic() > self._listed + self._timing.relist:
+            self._version = ""
         if not self._version:
-            listing = server.listing(self._collection.path)
-            self._collection.replace(self._lease, listing.items)
-            self._version = listing.resource_version
-            self._backoff.reset()
-        connections.close_all()  # a watch may be silent for minutes
-        with server.watch(self._collection.path, self._version, self._watch_seconds) as watch:
+            self._list(server)
+            if self._relist.is_set():
+                return
+        collection = self.collection
+        seconds = self._timing.watch
+        with server.watch(
+            collection.path, self._version, seconds, accept=collection.accept_watch
+        ) as watch:
             self._watch = watch
             try:
-                self._follow(watch)
+                if not self._ended.is_set() and not self._relist.is_set():
+                    self._follow(watch)
             finally:
                 self._watch = None
 
-    def _follow(self, watch: Watch) -> None:
-        for event in watch:
+    def _list(self, server: Connection) -> None:
+        self._relist.clear()
+        self._epoch += 1
+        keys: set[Key] = set()
+        version = ""
+        for page in server.pages(
+            self.collection.path,
+            self._read,
+            timeout=self._timing.page,
+            accept=self.collection.accept,
+        ):
+            if page.first:
+                keys.clear()
+            keys.update(entry.key for entry in page.content)
+            self._tell(entries=page.content)
+            version = page.resource_version
             if self._ended.is_set():
                 return
-            item = event["object"]
-            if event.get("type") != "BOOKMARK":
-                try:
-                    self._collection.apply(self._lease, str(event.get("type")), item)
-                except DatabaseError:
-                    # This event is not in the rows: only a new list can put that right.
-                    self._version = ""
-                    raise
-                finally:
-                    connections.close_all()
+        if not version:
+            raise UnexpectedAnswer(f"The list of {self.collection.path} has no resource version.")
+        self._tell(complete=frozenset(keys), note="")
+        self._refused = 0
+        self._refusals.reset()
+        self._noted = ""
+        self._version = version
+        # Not all clusters in the same second.
+        self._listed = time.monotonic() - self._timing.relist * random.uniform(0, 0.25)  # noqa: S311
+        self._backoff.reset()
+
+    def _read(self, page: JSON) -> list[Entry]:
+        if not self.collection.is_page(page):
+            raise UnexpectedAnswer(f"The answer for {self.collection.path} is no list of objects.")
+        entry, items = self.collection.entry, self.collection.items(page)
+        return [found for item in items if (found := entry(self._cluster_id, item))]
+
+    def _follow(self, watch: Watch) -> None:
+        for event in watch:
+            if self._ended.is_set() or self._relist.is_set():
+                return
+            item = self.collection.item(event["object"])
+            version = text(as_map(item.get("metadata")).get("resourceVersion"), 64)
+            self._in_order(version)
+            kind = event.get("type")
+            if kind in ("ADDED", "MODIFIED", "DELETED"):
+                entry = self.collection.entry(self._cluster_id, item)
+                if entry is not None and kind == "DELETED":
+                    self._tell(gone=entry.key)
+                elif entry is not None:
+                    self._tell(entries=[entry])
             self._backoff.reset()
-            metadata = item.get("metadata")
-            version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
-            self._version = str(version or self._version)
+            self._version = version or self._version
+
+    def _in_order(self, version: str) -> None:
+        """Raise Gone when a watch goes back in time.
+
+        Such an event may be older than the row, or the row older than it: a
+        version is compared with that of the stream, never of another object, and
+        only a new list tells what is true. The same version twice is harmless.
+        """
+        now, then = version, self._version
+        numbers = now.isdecimal() and then.isdecimal() and len(now) <= 20 and len(then) <= 20
+        if self.collection.ordered and numbers and int(now) < int(then):
+            raise Gone(f"The watch of {self.collection.name} went from {then} to {now}.")

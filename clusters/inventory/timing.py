@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clusters.inventory.lease import LEASE_SECONDS
 from clusters.kube.members import LOOK_SECONDS, STANDARD_PORTS, Ports
+from clusters.metrics.timing import MetricsTiming
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,13 @@ class Timing:
     answer: float = 5.0
     lease: int = LEASE_SECONDS
     watch: int = 240
+    # How long the writer gathers before it writes.
+    gather: float = 0.1
+    # One page of a list; between two tries of a kind that is not served or not allowed; and
+    # between two lists although the watches go on well: a server may have lost an event.
+    page: float = 30.0
+    rarely: float = 300.0
+    relist: float = 3 * 3600.0
     first_pause: float = 1.0
     longest_pause: float = 30.0
     # Pulses that must fail in a row before the cluster counts as unreachable.
@@ -29,3 +37,6 @@ class Timing:
     look_calm: float = 10.0
     lasting: int = 2
     ports: Ports = STANDARD_PORTS
+    # Rounds of metrics; and of figures, roles and resource pools.
+    metrics: MetricsTiming = field(default_factory=MetricsTiming)
+    upkeep: float = 5.0

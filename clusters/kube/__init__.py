@@ -1,8 +1,9 @@
 """The only code that opens a connection to an API server."""
 
-from clusters.kube.connection import Connection, Impersonation, Listing
+from clusters.kube.connection import Connection
 from clusters.kube.errors import (
     AccessRefused,
+    AddressRefused,
     CertificateRefused,
     ClusterUnreachable,
     Conflict,
@@ -15,11 +16,14 @@ from clusters.kube.errors import (
     TooManyRequests,
     UnexpectedAnswer,
 )
+from clusters.kube.impersonation import Impersonation
+from clusters.kube.listing import Listing, Page
 from clusters.kube.pool import connect, disconnect
 from clusters.kube.watch import Watch
 
 __all__ = [
     "AccessRefused",
+    "AddressRefused",
     "CertificateRefused",
     "ClusterUnreachable",
     "Conflict",
@@ -31,6 +35,7 @@ __all__ = [
     "KubeError",
     "Listing",
     "NotFound",
+    "Page",
     "ServerNotReady",
     "TooManyRequests",
     "UnexpectedAnswer",

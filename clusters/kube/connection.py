@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import orjson
 
-from clusters.kube import faults, library
+from clusters.kube import faults, library, outbound
 from clusters.kube.credentials import Credentials, tls_context
-from clusters.kube.errors import Gone, KubeError, ServerNotReady, UnexpectedAnswer
+from clusters.kube.errors import KubeError, ServerNotReady, UnexpectedAnswer
+from clusters.kube.impersonation import Impersonation, in_the_name_of
+from clusters.kube.listing import PLAIN, Listing, Page, walk
 from clusters.kube.watch import Watch
 
 if TYPE_CHECKING:
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 JSON = dict[str, Any]
+T = TypeVar("T")
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 # More than any page of 500 objects that a healthy cluster answers.
 ANSWER_LIMIT = 64 * 1024 * 1024
-PAGE = 500
+# Connections kept for the next call: those of a cluster's lists become its watches.
+KEPT = 20
 # A line of /metrics with every label of the longest names.
 LINE_LIMIT = 64 * 1024
 
@@ -33,34 +37,6 @@ LINE_LIMIT = 64 * 1024
 FIELD_MANAGER = "flotilla"
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7386
 APPLY_PATCH = "application/apply-patch+yaml"
-# Objects without spec and status: the API's "Metadata-only" lists (API Concepts).
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """All objects of a collection, and the version from which a watch goes on."""
-
-    items: list[JSON]
-    resource_version: str
-
-
-@dataclass(frozen=True)
-class Impersonation:
-    """In whose name a call is made (User impersonation): the cluster's own RBAC decides for them.
-
-    Raises ValueError for a user without a name and for characters that do not
-    belong in a header.
-    """
-
-    user: str
-    groups: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        # Kubernetes has groups only together with a user.
-        for name in (self.user, *self.groups):
-            if not name or not name.isascii() or not name.isprintable() or name != name.strip():
-                raise ValueError(f"{name!r} cannot be impersonated: it does not fit in a header")
 
 
 class Connection:
@@ -168,22 +144,31 @@ class Connection:
 
         accept METADATA_ONLY: the objects' metadata alone.
         """
-        query = {**(params or {}), "limit": str(PAGE)}
         items: list[JSON] = []
-        while True:
-            try:
-                page = self.get_json(path, query, timeout, accept, impersonation)
-            except Gone:
-                # The pages went stale while they were read: once more, from the start.
-                if "continue" not in query:
-                    raise
-                items, query = [], {k: v for k, v in query.items() if k != "continue"}
-                continue
-            metadata = page.get("metadata") or {}
-            items.extend(item for item in page.get("items") or [] if isinstance(item, dict))
-            if not metadata.get("continue"):
-                return Listing(items, str(metadata.get("resourceVersion", "")))
-            query["continue"] = str(metadata["continue"])
+        version = ""
+
+        def get(query: Mapping[str, str]) -> bytes:
+            return self._get(path, query, timeout, accept, impersonation)
+
+        for page in walk(get, partial(self._object, path), _items, params):
+            items = page.content if page.first else items + page.content
+            version = page.resource_version
+        return Listing(items, version)
+
+    def pages(
+        self,
+        path: str,
+        read: Callable[[JSON], T],
+        params: Mapping[str, str] | None = None,
+        timeout: float = READ_SECONDS,
+        accept: str = PLAIN,
+    ) -> Iterator[Page[T]]:
+        """A list page by page, each turned by read() into what is kept of it; see listing.walk."""
+
+        def get(query: Mapping[str, str]) -> bytes:
+            return self._get(path, query, timeout, accept)
+
+        return walk(get, partial(self._object, path), read, params)
 
     def watch(
         self,
@@ -191,6 +176,7 @@ class Connection:
         resource_version: str,
         seconds: int = 240,
         params: Mapping[str, str] | None = None,
+        accept: str = PLAIN,
     ) -> Watch:
         """A running watch of a collection after a resource version, ended by the server.
 
@@ -204,7 +190,7 @@ class Connection:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(seconds),
         }
-        response = self._open(path, query, (CONNECT_SECONDS, seconds + 15.0), "application/json")
+        response = self._open(path, query, (CONNECT_SECONDS, seconds + 15.0), accept)
         if response.status != 200:
             raise self._refusal(path, response, READ_SECONDS)
         return Watch(response, f"{self.endpoint}{path}")
@@ -255,7 +241,7 @@ class Connection:
         impersonation: Impersonation | None = None,
     ) -> bytes:
         limits = (min(CONNECT_SECONDS, timeout), timeout)
-        who, more = _in_the_name_of(impersonation)
+        who, more = in_the_name_of(impersonation)
         response = self._open(path, params or {}, limits, accept, more=more)
         if response.status != 200:
             raise self._refusal(path, response, timeout, who)
@@ -272,7 +258,7 @@ class Connection:
         impersonation: Impersonation | None,
     ) -> JSON:
         """One call that changes something; it is never repeated behind the caller's back."""
-        who, more = _in_the_name_of(impersonation)
+        who, more = in_the_name_of(impersonation)
         headers = [("Content-Type", content_type), *more]
         limits = (min(CONNECT_SECONDS, timeout), timeout)
         response = self._open(path, params, limits, "application/json", method, body, headers)
@@ -361,15 +347,17 @@ class Connection:
             body = self._body(path, response, timeout, 64 * 1024)
         except KubeError as error:
             return error
-        return faults.of_status(self.endpoint, path, response.status, body, who)
+        refusal = faults.of_status(self.endpoint, path, response.status, body, who)
+        # RFC 9110, 10.2.3; the API server's own limits say it in the header alone.
+        wait = response.headers.get("Retry-After", "")
+        if not refusal.retry_after and wait.isascii() and wait.isdigit() and len(wait) < 5:
+            refusal.retry_after = int(wait)
+        return refusal
 
 
-def _in_the_name_of(impersonation: Impersonation | None) -> tuple[str, list[tuple[str, str]]]:
-    """Who a refusal names, and the headers that say in whose name a call is made."""
-    if impersonation is None:
-        return faults.CONSOLE, []
-    groups = [("Impersonate-Group", group) for group in impersonation.groups]
-    return f"the user {impersonation.user}", [("Impersonate-User", impersonation.user), *groups]
+def _items(page: JSON) -> list[JSON]:
+    items = page.get("items")
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _api_client(credentials: Credentials) -> ApiClient:
@@ -383,12 +371,20 @@ def _api_client(credentials: Credentials) -> ApiClient:
     client = ApiClient(configuration)
     # The library's own pool would read the key from a file on disk, follow redirects
     # and try three times; a peer that vanished is noticed after 10 + 3 x 5 seconds.
-    client.rest_client.pool_manager = urllib3.PoolManager(
-        maxsize=4,
+    pools = client.rest_client.pool_manager = urllib3.PoolManager(
+        maxsize=KEPT,
         ssl_context=tls_context(credentials),
         socket_options=tcp_keepalive_socket_options(idle=10, interval=5, count=3),
         retries=urllib3.Retry(
-            connect=0, read=0, redirect=0, status=0, other=0, raise_on_redirect=False
+            connect=0,
+            read=0,
+            redirect=0,
+            status=0,
+            other=0,
+            raise_on_redirect=False,
+            respect_retry_after_header=False,  # it would hide the answer: who calls decides
         ),
     )
+    if credentials.outbound is not None:
+        pools.pool_classes_by_scheme = outbound.pool_classes(credentials.outbound)
     return client

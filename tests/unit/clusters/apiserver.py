@@ -1,4 +1,8 @@
-"""A local HTTPS server that lists and watches nodes as an API server does, faults included."""
+"""A local HTTPS server that lists and watches as an API server does, faults included.
+
+It serves every kind that the inventory knows, and what serve() adds, as plain
+JSON, as metadata and as tables, whichever the request asks for.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from clusters.inventory.kinds import EVENTS, KINDS, Kind, object_path
 from tests.unit.clusters.authority import Authority
 
 
@@ -60,8 +65,18 @@ class ApiServer:
     ) -> None:
         self.authority = authority or Authority()
         self.certificate = certificate or self.authority.server("127.0.0.1")
-        self.nodes: dict[str, dict] = {}
-        self.events: list[tuple[int, dict]] = []
+        # Objects by resource ("deployments.apps") and key ("namespace/name", or the name).
+        self.objects: dict[str, dict[str, dict]] = {}
+        self.kinds: dict[str, Kind] = {}
+        for kind in (*KINDS, EVENTS):
+            self.serve(kind)
+        # (version, watch event, resource)
+        self.events: list[tuple[int, dict, str]] = []
+        # By resource or path: the (status, headers, body) of every list, or of the next ones.
+        self.faults: dict[str, tuple] = {}
+        self.hangs: set[str] = set()  # resources whose lists and watches never answer
+        self.gone_pages: dict[str, int] = {}  # how many further pages of a path answer 410
+        self.accepts: list[tuple[str, str]] = []  # path and Accept of every request
         self.version = 100
         self.oldest = 100  # watches from before this answer 410
         self.git_version = "v1.20.2"
@@ -70,6 +85,7 @@ class ApiServer:
         self.ready = True
         self.failing = "[-]etcd failed: reason withheld"  # /readyz while it is not ready
         self.paths: dict[str, object] = {}  # further paths and the JSON that they answer
+        self.streams: dict[str, object] = {}  # paths answered by (handler, query): logs, exec
         self.delay = 0.0  # before every answer
         self.override = None  # (status, headers, body) for every request
         self.drip = False  # answers one byte each 50 ms
@@ -79,22 +95,57 @@ class ApiServer:
         self.lock = threading.Condition()
         self._stopping = False
 
+    def serve(self, kind: Kind, version: str = "") -> None:
+        """Serve a kind, in this version alone; an older one moves it (`v1beta1`)."""
+        version = version or kind.versions[0]
+        self.kinds = {p: k for p, k in self.kinds.items() if k.resource != kind.resource}
+        self.kinds[object_path(kind.api_version(version), kind.plural)] = kind
+        self.objects.setdefault(kind.resource, {})
+
+    @property
+    def nodes(self) -> dict[str, dict]:
+        return self.objects["nodes"]
+
+    @nodes.setter
+    def nodes(self, items: dict[str, dict]) -> None:
+        self.objects["nodes"] = items
+
     # What happens in the cluster.
 
-    def put(self, item: dict) -> None:
+    def put(self, resource: str | dict, item: dict | None = None) -> None:
+        """put("pods", pod("a")), or a node alone: put(node("a"))."""
+        if not isinstance(resource, str):
+            resource, item = "nodes", resource
+        assert item is not None
         with self.lock:
-            name = item["metadata"]["name"]
-            kind = "MODIFIED" if name in self.nodes else "ADDED"
-            self._event(kind, item)
-            self.nodes[name] = item
+            known, key = self.objects[resource], key_of(item)
+            self._event("MODIFIED" if key in known else "ADDED", item, resource)
+            known[key] = item
 
-    def remove(self, name: str) -> None:
+    def remove(self, resource: str, key: str = "") -> None:
+        """remove("pods", "default/a"), or a node alone: remove("a")."""
+        if not key:
+            resource, key = "nodes", resource
         with self.lock:
-            self._event("DELETED", self.nodes.pop(name))
+            self._event("DELETED", self.objects[resource].pop(key), resource)
+
+    def say(self, resource: str, kind: str, item: dict) -> None:
+        """A watch event as it is, whatever is true; the item keeps the version that it has."""
+        with self.lock:
+            self.version += 1
+            self.events.append((self.version, {"type": kind, "object": item}, resource))
+            self.lock.notify_all()
+
+    def change_unseen(self, resource: str, item: dict) -> None:
+        """A change of which no watch hears."""
+        with self.lock:
+            self.version += 1
+            item["metadata"]["resourceVersion"] = str(self.version)
+            self.objects[resource][key_of(item)] = item
 
     def bookmark(self) -> None:
         with self.lock:
-            self._event("BOOKMARK", {"kind": "Node", "metadata": {}})
+            self._event("BOOKMARK", {"kind": "Node", "metadata": {}}, "nodes")
 
     def compact(self) -> None:
         """Forget the history: watches that go on from an old version get 410."""
@@ -111,10 +162,12 @@ class ApiServer:
                     connection.shutdown(socket.SHUT_RDWR)
             self.connections.clear()
 
-    def _event(self, kind: str, item: dict) -> None:
+    def _event(self, kind: str, item: dict, resource: str) -> None:
         self.version += 1
         item["metadata"]["resourceVersion"] = str(self.version)
-        self.events.append((self.version, {"type": kind, "object": item}))
+        # A copy: watchers are told what was, whatever the test does with the object later.
+        event = {"type": kind, "object": json.loads(json.dumps(item))}
+        self.events.append((self.version, event, resource))
         self.lock.notify_all()
 
     def count(self, part: str) -> int:
@@ -161,6 +214,27 @@ class ApiServer:
         self._thread.start()
 
 
+def key_of(item: dict) -> str:
+    metadata = item["metadata"]
+    namespace = metadata.get("namespace")
+    return f"{namespace}/{metadata['name']}" if namespace else metadata["name"]
+
+
+def as_asked(item: dict, accept: str, columns: bool = True) -> dict:
+    """The object in the representation that an Accept header asks for."""
+    partial = {"kind": "PartialObjectMetadata", "metadata": item.get("metadata")}
+    if "as=PartialObjectMetadata" in accept:
+        return partial
+    if "as=Table" not in accept:
+        return item
+    cells = [(item.get("metadata") or {}).get("name", ""), item.get("type", ""), 1, "5d"]
+    table: dict = {"kind": "Table", "metadata": {}, "rows": [{"cells": cells, "object": partial}]}
+    if columns:
+        names = ("Name", "Type", "Data", "Age")
+        table["columnDefinitions"] = [{"name": name, "type": "string"} for name in names]
+    return table
+
+
 class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -194,6 +268,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         state = self.state
         state.requests.append(self.path)
+        state.accepts.append((self.path, self.headers.get("Accept", "")))
         subject = dict(pair[0] for pair in self.request.getpeercert()["subject"])
         state.subjects.append(subject.get("commonName", ""))
         if state.delay:
@@ -202,35 +277,59 @@ class Handler(BaseHTTPRequestHandler):
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         if state.override is not None:
             self._send(*state.override)
+        elif url.path in state.faults and not query.get("watch"):
+            self._send(*state.faults[url.path])
         elif url.path == "/readyz":
             body = b"ok" if state.ready else state.failing.encode()
             self._send(200 if state.ready else 500, {"Content-Type": "text/plain"}, body)
         elif url.path == "/version":
             self._json(200, {"gitVersion": state.git_version})
+        elif callable(state.paths.get(url.path)):
+            self._send(*state.paths[url.path]())  # answers status, headers and body
+        elif url.path in state.streams:
+            state.streams[url.path](self, query)
         elif url.path in state.paths:
             self._json(200, state.paths[url.path])
-        elif url.path != "/api/v1/nodes":
+        elif url.path in state.kinds and state.kinds[url.path].resource in state.hangs:
+            while state.kinds[url.path].resource in state.hangs and not state._stopping:
+                time.sleep(0.05)
+            self.close_connection = True
+        elif url.path not in state.kinds:
             self._json(404, {"kind": "Status", "message": "no such path", "code": 404})
         elif query.get("watch"):
-            self._watch(query)
+            self._watch(query, state.kinds[url.path].resource)
+        elif (resource := state.kinds[url.path].resource) in state.faults:
+            self._send(*state.faults[resource])
         else:
-            self._list(query)
+            self._list(query, resource)
 
-    def _list(self, query: dict) -> None:
+    def _list(self, query: dict, resource: str) -> None:
         state = self.state
+        path = urlsplit(self.path).path
+        if query.get("continue") and state.gone_pages.get(path):
+            state.gone_pages[path] -= 1
+            self._json(410, {"kind": "Status", "code": 410, "reason": "Expired"})
+            return
         with state.lock:
-            items = [state.nodes[name] for name in sorted(state.nodes)]
+            known = state.objects[resource]
+            items = [known[name] for name in sorted(known)]
             version = state.version
         first = int(query.get("continue", 0))
         size = min(int(query["limit"]), state.page or 10_000)
         metadata = {"resourceVersion": str(version)}
         if first + size < len(items):
             metadata["continue"] = str(first + size)
-        page = items[first : first + size]
-        self._json(200, {"kind": "NodeList", "metadata": metadata, "items": page})
+        accept = self.headers.get("Accept", "")
+        page = [as_asked(item, accept) for item in items[first : first + size]]
+        if "as=Table" in accept:
+            head = as_asked({}, accept) | {"metadata": metadata}
+            self._json(200, head | {"rows": [table["rows"][0] for table in page]})
+        else:
+            self._json(200, {"kind": "List", "metadata": metadata, "items": page})
 
-    def _watch(self, query: dict) -> None:
+    def _watch(self, query: dict, resource: str) -> None:
         state, last = self.state, int(query["resourceVersion"])
+        accept, first = self.headers.get("Accept", ""), True
         ends = time.monotonic() + int(query["timeoutSeconds"])
         if last < state.oldest:
             self._json(410, {"kind": "Status", "code": 410, "message": "too old"})
@@ -241,13 +340,19 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         while time.monotonic() < ends and not state._stopping:
             with state.lock:
-                fresh = [event for number, event in state.events if number > last]
+                fresh = [e for number, e, of in state.events if number > last and of == resource]
                 if not fresh and last >= state.oldest:
                     state.lock.wait(0.05)
                     continue
                 gone = last < state.oldest and not fresh
-                lines = [json.dumps(event).encode() for event in fresh]
-                last = max([last, *(number for number, _event in state.events)])
+                lines = [
+                    json.dumps(
+                        event | {"object": as_asked(event["object"], accept, columns=first)}
+                    ).encode()
+                    for event in fresh
+                ]
+                first = False
+                last = max([last, *(number for number, _event, _of in state.events)])
             if gone:
                 status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
                 self._chunk(json.dumps({"type": "ERROR", "object": status}).encode())
