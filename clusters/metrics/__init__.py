@@ -1,0 +1,1 @@
+"""What clusters use: collected by the watcher, kept in few rows, read by pages."""
