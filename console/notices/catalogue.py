@@ -1,0 +1,131 @@
+"""Every kind of notice, with its words. `tell` refuses a kind that is not here.
+
+A notice keeps a kind and values, never a sentence: each reader gets it in their language.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+
+
+@dataclass(frozen=True)
+class Kind:
+    """label: in filters; opened and over: sentences with %(value)s in them.
+
+    lasting: it holds until it is over; others only happen. asked: goes out by rules
+    that name it alone, not by those for all kinds. permission: what a reader needs.
+    """
+
+    label: Text
+    opened: Text
+    over: Text = ""
+    permission: str = ""
+    lasting: bool = True
+    asked: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "cluster.away": Kind(
+        _("Cluster away"),
+        _("The cluster %(name)s does not answer: %(reason)s"),
+        _("The cluster %(name)s answers again."),
+        permission="clusters.view",
+    ),
+    "cluster.degraded": Kind(
+        _("Cluster degraded"),
+        _("The cluster %(name)s is degraded: %(reason)s"),
+        _("The cluster %(name)s is well again."),
+        permission="clusters.view",
+    ),
+    "node.not_ready": Kind(
+        _("Node not ready"),
+        _("The node %(name)s of %(cluster)s is not ready: %(reason)s"),
+        _("The node %(name)s of %(cluster)s is ready again."),
+        permission="clusters.view",
+    ),
+    "task.failed": Kind(
+        _("Task failed"),
+        _("The task “%(title)s” did not succeed: %(reason)s"),
+        permission="tasks.view",
+        lasting=False,
+    ),
+    "task.succeeded": Kind(
+        _("Task succeeded"),
+        _("The task “%(title)s” succeeded."),
+        permission="tasks.view",
+        lasting=False,
+        asked=True,
+    ),
+    "snapshot.failed": Kind(
+        _("Snapshot failed"),
+        _("The last snapshot of %(cluster)s is no good: %(reason)s"),
+        _("There is a good snapshot of %(cluster)s again."),
+        permission="clusters.view",
+    ),
+    "expiry.near": Kind(
+        _("Expiry near"),
+        _("%(what)s “%(name)s” ends on %(date)s. %(mend)s"),
+        _("%(what)s “%(name)s” no longer ends soon."),
+    ),
+}
+
+# What can end: its words, and what to do about it.
+EXPIRES: Mapping[str, tuple[Text, Text]] = {
+    "credential": (
+        _("The credential of the cluster"),
+        _("Replace it on the cluster's page before then, or the console is shut out."),
+    ),
+    "certificate": (
+        _("The first certificate of the cluster"),
+        _("Renew the certificates on the cluster's page."),
+    ),
+    "token": (
+        _("The API token"),
+        _("Create a new one, put it where the old one is used, then revoke the old one."),
+    ),
+    "ssh_key": (
+        _("The SSH key"),
+        _("Add a new one, put its public half on the hosts, then remove the old one."),
+    ),
+}
+
+ENDED = _("%(what)s “%(name)s” ended on %(date)s. %(mend)s")
+
+# A value that names another word of the catalogue, worded when it is shown.
+TRANSLATED = ("title", "reason")
+
+
+def label(kind: str) -> str:
+    """A kind in one or two words; a kind that is no longer known shows itself."""
+    found = KINDS.get(kind)
+    return str(found.label) if found else kind
+
+
+def sentence(kind: str, values: Mapping[str, Any], *, over: bool = False) -> str:
+    """What happened, or that it is over, in the language that is active."""
+    found = KINDS.get(kind)
+    if found is None:
+        return kind
+    words: dict[str, str] = defaultdict(lambda: "–")
+    words |= {name: str(value) for name, value in values.items() if value not in ("", None)}
+    for name in TRANSLATED:
+        if name in words:
+            words[name] = gettext(words[name])
+    if kind == "expiry.near":
+        what, mend = EXPIRES.get(str(values.get("type")), ("", ""))
+        words |= {"what": str(what), "mend": str(mend)}
+        words["date"] = str(values.get("expires", ""))[:10]
+    text = found.over if over and found.over else found.opened
+    if kind == "expiry.near" and not over and words["expires"] < timezone.now().isoformat():
+        text = ENDED
+    return (str(text) % words).strip()
