@@ -23,8 +23,9 @@ export function topRow({ scroll, height, view, count, before }) {
 
 export class LogView {
   /** box: the scrolling element; on: {look(first, last), follow(on), expand(line)}. */
-  constructor(box, model, { words, on }) {
-    Object.assign(this, { box, model, words, on });
+  constructor(box, model, { words, on, times = false }) {
+    Object.assign(this, { box, model, words, on, times });
+    this.stopped = false;
     this.space = document.createElement("div");
     this.space.className = "fl-log-space";
     this.rows = document.createElement("div");
@@ -37,8 +38,17 @@ export class LogView {
     this.marked = 0;
     this.frame = 0;
     this.expected = -1;
-    box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.draw()).observe(box);
+    this.scrolled = () => this.#scrolled();
+    box.addEventListener("scroll", this.scrolled, { passive: true });
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(box);
+  }
+
+  /** Another view takes the box over. */
+  close() {
+    this.stopped = true;
+    this.observer.disconnect();
+    this.box.removeEventListener("scroll", this.scrolled);
   }
 
   /** Show another model (a filter was set or cleared); keeps the line in sight where it can. */
@@ -141,7 +151,7 @@ export class LogView {
     if (this.frame) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      this.#update();
+      if (!this.stopped) this.#update();
     });
   }
 
@@ -189,46 +199,61 @@ export class LogView {
   }
 
   #row(index, line) {
-    const row = document.createElement("div");
-    row.className = "fl-log-line";
     const seq = line?.seq ?? this.model.seqAt(index);
-    row.dataset.seq = seq;
+    const row = lineRow(line, seq, this);
     if (seq === this.marked) row.classList.add("fl-log-marked");
-    const number = document.createElement("a");
-    number.className = "fl-log-number";
-    number.href = `#L${seq}`;
-    number.textContent = seq;
-    number.tabIndex = -1;
-    const text = document.createElement("span");
-    text.className = "fl-log-text";
-    row.append(number, text);
-    if (!line) {
-      row.dataset.empty = "1";
-      text.textContent = "…";
-      return row;
-    }
-    const where = document.createElement("span");
-    where.className = "fl-log-host";
-    where.textContent = line.host || this.words.console;
-    where.title = `${line.step || ""} ${line.time}`.trim();
-    number.after(where);
-    if (line.stream === "stderr") row.classList.add("fl-log-stderr");
-    if (line.stream === "console" || line.stream === "event") row.classList.add("fl-log-note");
-    this.#fill(text, line);
     return row;
   }
+}
 
-  #fill(element, line) {
-    const shown = overwritten(line.text);
-    drawRuns(element, shown.length > LONGEST ? shown.slice(0, LONGEST) : shown);
-    if (shown.length <= LONGEST && shown === line.text) return;
-    const more = document.createElement("button");
-    more.type = "button";
-    more.className = "fl-log-more";
-    more.textContent = this.words.whole;
-    more.addEventListener("click", () => this.on.expand(line));
-    element.append(" ", more);
+/**
+ * A line as an element; without a line, an empty one until it comes.
+ * line.label stands for its host where there is one, line.tone (0 to 5) colours it.
+ */
+export function lineRow(line, seq, { words, on, times = false, longest = LONGEST }) {
+  const row = document.createElement("div");
+  row.className = "fl-log-line";
+  row.dataset.seq = seq;
+  const number = document.createElement("a");
+  number.className = "fl-log-number";
+  number.href = `#L${seq}`;
+  number.textContent = seq;
+  number.tabIndex = -1;
+  const text = document.createElement("span");
+  text.className = "fl-log-text";
+  row.append(number, text);
+  if (!line) {
+    row.dataset.empty = "1";
+    text.textContent = "…";
+    return row;
   }
+  const where = document.createElement("span");
+  where.className = line.tone === undefined ? "fl-log-host" : `fl-log-host fl-log-tone${line.tone}`;
+  where.textContent = line.label ?? (line.host || words.console);
+  where.title = `${line.step || line.source || ""} ${line.time}`.trim();
+  number.after(where);
+  if (times) {
+    const time = document.createElement("span");
+    time.className = "fl-log-time";
+    time.textContent = line.time.slice(0, 23).replace("T", " ");
+    where.before(time);
+  }
+  if (line.stream === "stderr") row.classList.add("fl-log-stderr");
+  if (line.stream === "console" || line.stream === "event") row.classList.add("fl-log-note");
+  fill(text, line, { words, on, longest });
+  return row;
+}
+
+function fill(element, line, { words, on, longest }) {
+  const shown = overwritten(line.text);
+  drawRuns(element, shown.length > longest ? shown.slice(0, longest) : shown);
+  if (shown.length <= longest && shown === line.text) return;
+  const more = document.createElement("button");
+  more.type = "button";
+  more.className = "fl-log-more";
+  more.textContent = words.whole;
+  more.addEventListener("click", () => on.expand(line));
+  element.append(" ", more);
 }
 
 /** Text with colours as child nodes: text nodes only, so that output can never be markup. */
