@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from clusters.kube.errors import CertificateRefused, CredentialsMissing
-from clusters.models import Cluster, ClusterSecret
+from clusters.kube.outbound import Outbound
+from clusters.models import Cluster, ClusterSecret, Origin
 
 CA = "ca/kubernetes.crt"
 CERTIFICATE = "console/client.crt"
@@ -24,7 +25,8 @@ class Credentials:
     """One API server and how the console signs in to it; key and token never show in a repr.
 
     Either certificate and key, or a token; the others are empty. An empty ca
-    means the authorities that this machine trusts.
+    means the authorities that this machine trusts. outbound: the rules for
+    addresses of what people imported; None for what the console itself made.
     """
 
     endpoint: str
@@ -32,6 +34,7 @@ class Credentials:
     certificate: str = ""
     key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    outbound: Outbound | None = None
 
 
 # Changes whenever the endpoint or one of the secrets does.
@@ -48,14 +51,17 @@ def credentials_of(cluster: Cluster) -> Credentials:
     """The cluster's credentials, decrypted. Raises CredentialsMissing naming what is not there."""
     rows = ClusterSecret.objects.filter(cluster=cluster, name__in=NAMES)
     found = {row.name: str(row.value) for row in rows if row.value}
-    signs_in = TOKEN in found
-    missing = [] if signs_in else [name for name in (CA, CERTIFICATE, KEY) if name not in found]
+    # A CA of its own has every cluster that the console made; others may have a public one.
+    pair = (CA, CERTIFICATE, KEY) if cluster.origin == Origin.PROVISIONED else (CERTIFICATE, KEY)
+    missing = [] if TOKEN in found else [name for name in pair if name not in found]
     if not cluster.endpoint:
         missing.insert(0, "endpoint")
     if missing:
         raise CredentialsMissing(
             f"The console has no {', '.join(missing)} for the cluster {cluster.name}.",
-            "They appear when its creation has come as far as the control plane.",
+            "They appear when its creation has come as far as the control plane."
+            if cluster.origin == Origin.PROVISIONED
+            else "Replace its credentials.",
         )
     return Credentials(
         cluster.endpoint,
@@ -63,6 +69,7 @@ def credentials_of(cluster: Cluster) -> Credentials:
         found.get(CERTIFICATE, ""),
         found.get(KEY, ""),
         found.get(TOKEN, ""),
+        Outbound.of_settings() if cluster.origin == Origin.IMPORTED else None,
     )
 
 
@@ -94,7 +101,7 @@ def tls_context(credentials: Credentials) -> ssl.SSLContext:
         raise CertificateRefused(
             f"The console's certificate or key for {credentials.endpoint} cannot be read: "
             f"{getattr(error, 'reason', None) or type(error).__name__}.",
-            "Repair the cluster: it issues them anew.",
+            "Repair the cluster, or replace the credentials of an imported one.",
         ) from None
     return context
 

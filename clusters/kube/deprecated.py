@@ -19,8 +19,9 @@ from typing import Any
 import orjson
 from django.utils.translation import gettext as _
 
-from clusters.kube.connection import JSON, METADATA_ONLY, Connection
+from clusters.kube.connection import JSON, Connection
 from clusters.kube.errors import NotFound, UnexpectedAnswer
+from clusters.kube.listing import METADATA_ONLY
 from clusters.kube.removed_apis import REMOVED, RemovedApi
 from clusters.kube.skew import minor_of
 

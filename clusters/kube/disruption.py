@@ -48,21 +48,25 @@ def policy_version(conn: Connection) -> str:
     )
 
 
-def evict(conn: Connection, pod: JSON, version: str, timeout: float) -> None:
+def evict(
+    conn: Connection, pod: JSON, version: str, timeout: float, grace: int | None = None
+) -> None:
     """Ask for the eviction of a pod, and of no other pod of the same name (its UID is sent).
 
-    The pod's own grace period holds. version: what policy_version said;
-    timeout in seconds. Raises NotFound when the pod is gone, Conflict when the
-    name is another pod's, TooManyRequests when it has to wait.
+    The pod's own grace period holds unless one in seconds is given. version:
+    what policy_version said; timeout in seconds. Raises NotFound when the pod is
+    gone, Conflict when the name is another pod's, TooManyRequests when it has to wait.
     """
     metadata = pod["metadata"]
     namespace, name = metadata["namespace"], metadata["name"]
-    eviction = {
+    eviction: JSON = {
         "apiVersion": f"policy/{version}",
         "kind": "Eviction",
         "metadata": {"name": name, "namespace": namespace},
         "deleteOptions": {"preconditions": {"uid": metadata["uid"]}},
     }
+    if grace is not None:
+        eviction["deleteOptions"]["gracePeriodSeconds"] = grace
     path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
     conn.post(path, eviction, timeout=timeout)
 

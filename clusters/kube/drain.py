@@ -60,6 +60,8 @@ def drain(
     timeout: float,
     force: bool = False,
     dead: bool = False,
+    local_data: bool = True,
+    grace: int | None = None,
     on_event: OnEvent = lambda _event: None,
     stopped: Callable[[], bool] = lambda: False,
     pace: Pace | None = None,
@@ -67,18 +69,21 @@ def drain(
     """Cordon a node, evict its pods and wait until they are gone.
 
     timeout: seconds for the whole drain. force: also evict pods without a
-    controller. dead: the machine is off for good, so its kubelet will never
-    end a pod: pods are deleted without a grace period, and budgets do not
-    matter, for these pods run no more; refused while the node is Ready (two
-    pods with one identity could run). on_event gets every event in this
-    thread; stopped is asked several times a second (not during a call, which
-    has its own limit of 10 s) and ends the drain.
+    controller. local_data: also evict pods with emptyDir volumes, whose data is
+    lost with them. grace: seconds for every pod instead of its own. dead: the
+    machine is off for good, so its kubelet will never end a pod: pods are deleted
+    without a grace period, and budgets do not matter, for these pods run no
+    more; refused while the node is Ready (two pods with one identity could run).
+    on_event gets every event in this thread; stopped is asked several times a
+    second (not during a call, which has its own limit of 10 s) and ends the drain.
 
     An API server that is away for a while is waited for within the timeout.
     Raises KubeError for what waiting does not mend: refused access, a refused
     certificate.
     """
-    return _Drain(conn, node, timeout, force, dead, on_event, stopped, pace or Pace()).run()
+    return _Drain(
+        conn, node, timeout, force, dead, local_data, grace, on_event, stopped, pace or Pace()
+    ).run()
 
 
 class _Ended(Exception):
@@ -108,6 +113,8 @@ class _Drain:
     timeout: float
     force: bool
     dead: bool
+    local_data: bool
+    grace: int | None
     on_event: OnEvent
     stopped: Callable[[], bool]
     pace: Pace
@@ -117,6 +124,7 @@ class _Drain:
     left: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    keeping: list[str] = field(default_factory=list)
     cordoned: bool = False
     told_ready: bool = False
     last_fault: str = ""
@@ -136,6 +144,7 @@ class _Drain:
             tuple(self._wait_of(pod) for pod in self.pods.values()),
             self.cordoned,
             time.monotonic() - self.began,
+            tuple(self.keeping),
         )
 
     def _steps(self) -> Outcome:
@@ -143,8 +152,8 @@ class _Drain:
             self._patiently(self._prepare)
             # A refusal comes before anything is changed.
             self._patiently(lambda: self._sort(self._list()))
-            if self.refused:
-                return Outcome.REFUSED
+            if held := self._held():
+                return held
             self._patiently(lambda: cordon(self.conn, self.node))
         except NotFound:
             return Outcome.GONE
@@ -152,7 +161,13 @@ class _Drain:
         self._say(Kind.CORDONED, count=len(self.pods))
         while not self._patiently(self._round):
             self._sleep(self.pace.look)
-        return Outcome.REFUSED if self.refused else Outcome.DRAINED
+        return self._held() or Outcome.DRAINED
+
+    def _held(self) -> Outcome | None:
+        """Why it cannot come to its end: pods that this drain must not remove."""
+        if self.refused:
+            return Outcome.REFUSED
+        return Outcome.LOCAL_DATA if self.keeping else None
 
     def _prepare(self) -> None:
         """Raises NotFound when there is no such node."""
@@ -208,6 +223,9 @@ class _Drain:
                     continue
                 self._say(Kind.UNMANAGED, item)
             if volumes := local_volumes(item):
+                if not self.local_data:
+                    self.keeping.append(named(item))
+                    continue
                 self._say(Kind.LOCAL_DATA, item, detail=", ".join(volumes))
             self.pods[uid] = _Pod(item)
 
@@ -250,7 +268,7 @@ class _Drain:
         return self._wait(pod, Reason.SERVER, error.cause)
 
     def _evict(self, pod: _Pod) -> None:
-        evict(self.conn, pod.item, self.policy, self._limit())
+        evict(self.conn, pod.item, self.policy, self._limit(), self.grace)
 
     def _delete(self, pod: _Pod) -> None:
         namespace, name = _name(pod.item)

@@ -123,6 +123,7 @@ class Outcome(StrEnum):
     DRAINED = "drained"
     GONE = "gone"  # there is no such node, so nothing runs on it
     REFUSED = "refused"  # pods without a controller, and no `force`
+    LOCAL_DATA = "local_data"  # pods with emptyDir volumes, and `local_data` is off
     NOT_DEAD = "not_dead"  # `dead` was claimed, and the node is Ready
     TIMED_OUT = "timed_out"
     CANCELED = "canceled"
@@ -135,7 +136,8 @@ class DrainResult:
     left: those that went; skipped: those that stay by rule; refused: those
     without a controller; remaining: those that are still there, and why;
     cordoned: whether the drain has cordoned the node and left it so (a refusal
-    at the start leaves the node as it was); seconds: how long it took.
+    at the start leaves the node as it was); seconds: how long it took;
+    keeping: pods with emptyDir volumes that were not to be lost.
     """
 
     node: str
@@ -146,6 +148,7 @@ class DrainResult:
     remaining: tuple[Wait, ...] = ()
     cordoned: bool = False
     seconds: float = 0.0
+    keeping: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -161,6 +164,10 @@ class DrainResult:
             Outcome.REFUSED: _(
                 "%(node)s is not drained: no controller would make these pods anew elsewhere: "
                 "%(refused)s. Delete or move them, or drain with force, which loses them."
+            ),
+            Outcome.LOCAL_DATA: _(
+                "%(node)s is not drained: these pods have data in emptyDir volumes, which ends "
+                "with them: %(keeping)s. Allow it to be deleted, or move it first."
             ),
             Outcome.NOT_DEAD: _(
                 "%(node)s is Ready, so it is not dead and its pods run. Drain it without `dead`."
@@ -179,6 +186,7 @@ class DrainResult:
             "left": len(self.left),
             "seconds": round(self.seconds, 1),
             "refused": ", ".join(self.refused),
+            "keeping": ", ".join(self.keeping),
             "remaining": "; ".join(wait.text for wait in self.remaining) or _("no pod"),
         }
 

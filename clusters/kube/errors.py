@@ -43,6 +43,10 @@ class ClusterUnreachable(KubeError):
     """No connection, no answer in time, or a connection that was cut."""
 
 
+class AddressRefused(ClusterUnreachable):
+    """The endpoint has an address to which the console does not connect (console.outbound)."""
+
+
 class CertificateRefused(ClusterUnreachable):
     """One side does not accept the certificate of the other."""
 

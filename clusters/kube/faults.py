@@ -15,6 +15,7 @@ import urllib3.exceptions as http
 from clusters.kube import library
 from clusters.kube.errors import (
     AccessRefused,
+    AddressRefused,
     Cause,
     CertificateRefused,
     ClusterUnreachable,
@@ -26,6 +27,7 @@ from clusters.kube.errors import (
     TooManyRequests,
     UnexpectedAnswer,
 )
+from console.outbound import HostUnknown, OutboundRefused
 
 ERRORS = (http.HTTPError, HTTPException, OSError)
 
@@ -44,6 +46,10 @@ def named(address: str) -> Iterator[None]:
     except ApiException as error:
         # The library raises this itself for TLS faults, with the text alone.
         raise _of_tls(address, str(error.reason)) from None
+    except HostUnknown as error:
+        raise ClusterUnreachable(error.cause, "Check the endpoint.") from None
+    except OutboundRefused as error:
+        raise AddressRefused(error.cause, error.mend) from None
     except ERRORS as error:
         raise of_exception(address, error) from None
 
@@ -103,7 +109,10 @@ def of_status(address: str, path: str, status: int, body: bytes, who: str = CONS
 def _of_number(where: str, status: int, said: str, who: str) -> KubeError:
     if status in (401, 403):
         kind = Forbidden if status == 403 else AccessRefused
-        rights = "Check the certificate's date and the rights of the group flotilla:admins."
+        rights = (
+            "Check the date of the console's certificate or token, and its rights there (of a "
+            "cluster made here: those of the group flotilla:admins)."
+        )
         if who != CONSOLE:
             rights = "Check the roles that are bound to this user and its groups."
         return kind(f"{where} refuses {who} ({status}).{said}", rights)
@@ -142,7 +151,8 @@ def _of_tls(address: str, text: str) -> ClusterUnreachable:
     if "alert" in lower:
         return CertificateRefused(
             f"{address} refuses the console's client certificate.",
-            "Renew it with a repair of the cluster, and check the clocks of console and hosts.",
+            "Repair the cluster, or replace the credentials of an imported one, and check the "
+            "clocks of console and hosts.",
         )
     if "eof occurred" in lower:
         # Also a load balancer whose servers are all away for the moment.

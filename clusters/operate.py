@@ -1,0 +1,135 @@
+"""How everything that people do inside clusters is done: pages, bulk actions and REST alike.
+
+In their name, within one time limit, and each change with its audit event,
+whether it went well or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import quote
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from clusters import access
+from clusters.inventory.kinds import object_path
+from clusters.kube import KubeError, connect
+from clusters.kube.acting import Acting
+from clusters.kube.workloads_api import Effect
+from clusters.models import Cluster, Object
+from clusters.rights import acting
+from console.accounts.models import User
+from console.audit.record import record
+
+REQUEST_SECONDS = 10.0  # for all calls of one request together
+
+
+class NotPossible(KubeError):
+    """It was not even asked of the cluster: what speaks against it, and what to do."""
+
+
+def user_of(request: Any) -> User:
+    """Who asks; every address here wants a role, so somebody is signed in."""
+    return cast(User, request.user)
+
+
+def connection(cluster: Cluster, user: User, seconds: float | None = REQUEST_SECONDS) -> Acting:
+    """The cluster's connection in a person's name.
+
+    Raises NotPossible where the console cannot act for people, CredentialsMissing
+    or another KubeError where it has no way in.
+    """
+    if reason := access.problem(cluster):
+        raise NotPossible(
+            _("People's actions are not possible on this cluster: %(reason)s") % {"reason": reason},
+            _("Apply the YAML of the page “Access” of the cluster."),
+        )
+    return Acting(connect(cluster), acting(user), seconds)
+
+
+def path_of(row: Object) -> str:
+    """The object's path in the API."""
+    return object_path(row.api_version, plural_of(row.resource), row.namespace, row.name)
+
+
+def plural_of(resource: str) -> str:
+    """The plural in "deployments.apps"."""
+    return resource.partition(".")[0]
+
+
+def title_of(row: Object) -> str:
+    """What the audit log calls an object: "Deployment shop/web"."""
+    return f"{row.kind} {row}"
+
+
+def arguments_of(row: Object) -> tuple[int, str, str, str]:
+    """The arguments of an object's addresses."""
+    return row.cluster_id, row.resource, row.namespace or "-", row.name
+
+
+def address_of(row: Object) -> str:
+    """The object's own page, above those of its operations."""
+    page = reverse("clusters:object-access", args=arguments_of(row))
+    return page.removesuffix("access/")
+
+
+def api_address(cluster: int, resource: str, namespace: str, name: str) -> str:
+    """The path of an object in the console's API."""
+    parts = "/".join(quote(part, safe="") for part in (resource, namespace or "-", name))
+    return f"/api/v1/clusters/{cluster}/objects/{parts}/"
+
+
+def refuse_by_role(user: User, verb: str, row: Object, resource: str = "") -> None:
+    """Say it before the cluster does: the roles that the console gives would not allow this.
+
+    resource: "deployments.apps" by default the row's own. Raises NotPossible.
+    """
+    resource = resource or row.resource
+    if not access.grants(user.role, verb, resource):
+        raise NotPossible(
+            _("Your role %(role)s may not %(verb)s %(resource)s inside clusters.")
+            % {"role": user.get_role_display(), "verb": verb, "resource": resource},
+            _("Ask a platform admin to do it."),
+        )
+
+
+def perform(
+    row: Object,
+    audit: str,
+    call: Callable[[Acting], Effect],
+    *,
+    user: User,
+    request: HttpRequest | None = None,
+) -> Effect:
+    """Do one thing to one object in the user's name, and record it.
+
+    Raises KubeError after it was recorded as a failure.
+    """
+    try:
+        effect = call(connection(row.cluster, user))
+    except KubeError as error:
+        tell(row.cluster, audit, title_of(row), error, user=user, request=request)
+        raise
+    tell(row.cluster, audit, title_of(row), effect, user=user, request=request)
+    return effect
+
+
+def tell(
+    cluster: Cluster,
+    audit: str,
+    name: str,
+    result: Effect | KubeError,
+    *,
+    user: User,
+    request: HttpRequest | None = None,
+) -> None:
+    """The audit event of something that was done, or was not."""
+    common: dict[str, Any] = {"request": request, "actor": user}
+    common["object_name"] = f"{cluster.name}: {name}"
+    if isinstance(result, KubeError):
+        record(audit, cluster, outcome="failure", reason=str(result), **common)
+    else:
+        record(audit, cluster, before=result.before, after=result.after, **common)
