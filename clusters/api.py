@@ -12,6 +12,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clusters.api_objects import InventoryActions
 from clusters.control_plane_page import worded
 from clusters.filters import ClusterApiFilter
 from clusters.models import Cluster, ControlPlaneHealth, Node
@@ -30,7 +31,7 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
         fields = (
             "id", "name", "origin", "profile", "endpoint", "version", "pod_cidr", "service_cidr",
             "vip", "enforces_network_policy", "status", "status_reason", "status_since", "created",
-            "seen", "nodes_total", "nodes_ready",
+            "seen", "uid", "access", "credentials_expire", "nodes_total", "nodes_ready",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -80,7 +81,10 @@ class ControlPlaneSerializer(serializers.ModelSerializer[ControlPlaneHealth]):
 
 
 class ClusterReadViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Cluster]
+    InventoryActions,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Cluster],
 ):
     """List and retrieve clusters and their nodes."""
 
@@ -91,6 +95,7 @@ class ClusterReadViewSet(
         "retrieve": "clusters.view",
         "nodes": "clusters.view",
         "control_plane": "clusters.view",
+        **InventoryActions.inventory_permissions,
     }
     queryset = Cluster.objects.all()
 

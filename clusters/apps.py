@@ -1,9 +1,8 @@
-"""The clusters app: its own tabs of a cluster's page."""
+"""The clusters app: what it adds to pages, and what it has looked at now and then."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
 
 
 class ClustersConfig(AppConfig):
@@ -12,27 +11,12 @@ class ClustersConfig(AppConfig):
     name = "clusters"
 
     def ready(self) -> None:
-        from clusters import control_plane_page, views
-        from clusters.tabs import Notice, Tab, registry
+        from clusters import import_page, notices, object_actions, page_parts, pages_fleet
+        from console.notices import expiry, rounds
 
-        registry.add_tab(
-            Tab(
-                "overview", _("Overview"), "clusters.view", "clusters/tab_overview.html",
-                views.overview_context, order=0,
-            )
-        )  # fmt: skip
-        registry.add_tab(
-            Tab(
-                "nodes", _("Nodes"), "clusters.view", "clusters/tab_nodes.html",
-                views.nodes_context, order=10, count=lambda cluster: cluster.nodes.count(),
-            )
-        )  # fmt: skip
-        registry.add_tab(
-            Tab(
-                "control-plane", _("Control plane"), "clusters.view",
-                "clusters/tab_control_plane.html", control_plane_page.tab_context, order=15,
-            )
-        )  # fmt: skip
-        registry.add_notice(
-            Notice("clusters/control_plane_notice.html", "clusters.view", control_plane_page.notice)
-        )
+        page_parts.register()
+        import_page.register()
+        object_actions.register()
+        pages_fleet.register()
+        rounds.register(notices.scan, notices.SCAN_SECONDS)
+        expiry.register(notices.credentials_expiring)

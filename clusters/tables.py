@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
 from clusters.models import Cluster, Node
-
-_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([A-Za-z]{0,2})")
-_FACTORS = {
-    "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
-    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50,
-}  # fmt: skip
+from clusters.quantities import quantity
 
 
 def clusters_with_nodes() -> QuerySet[Cluster]:
@@ -21,14 +15,6 @@ def clusters_with_nodes() -> QuerySet[Cluster]:
     return Cluster.objects.annotate(
         nodes_total=Count("nodes"), nodes_ready=Count("nodes", filter=Q(nodes__ready=True))
     )
-
-
-def quantity(text: object) -> float | None:
-    """A Kubernetes quantity ("2", "1500m", "2048Mi") as a number; None for anything else."""
-    match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
-    if match is None or match[2] not in _FACTORS:
-        return None
-    return float(match[1]) * _FACTORS[match[2]]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from django.http import HttpRequest
 from clusters.models import Cluster
 from console.accounts.permissions import ALL_PERMISSIONS, allowed
 
+# Tabs about running the cluster itself: they share one menu, what runs in it has the row.
+OPERATIONS = "operations"
+
 ContextOf = Callable[[HttpRequest, Cluster], dict[str, Any]]
 
 
@@ -19,7 +22,9 @@ class Tab:
     """One tab: its place in the address, label, needed permission, template and context.
 
     count: how many rows the tab holds, for its label; None for no number.
-    shown: for which clusters there is such a tab.
+    shown: for which clusters there is such a tab. still: the template of what
+    stands above the content and stays as it is while that follows what changes (a
+    filter). group: "" for a tab of its own, OPERATIONS for one in that menu.
     """
 
     id: str
@@ -28,8 +33,10 @@ class Tab:
     template: str
     context: ContextOf
     order: int = 50
-    count: Callable[[Cluster], int] | None = None
+    count: Callable[[Cluster], int | None] | None = None
     shown: Callable[[Cluster], bool] = lambda _cluster: True
+    still: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)

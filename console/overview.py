@@ -5,26 +5,32 @@ Lives beside the addresses because it looks at every app (console.ui knows none 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from clusters.diagnosis.attention import attention
+from clusters.fleet import fleet
+from clusters.metrics.latest import totals
 from clusters.models import Cluster, ClusterStatus
+from clusters.rights import visible_clusters
+from console.accounts.models import ApiToken, Role, User
 from console.accounts.permissions import SIGNED_IN, allowed, requires
+from console.notices.expiry import THRESHOLDS, radar
 from provisioning.attention import waiting_count, waiting_hosts
-from provisioning.certificates import warnings
 from provisioning.filters_hosts import FREE
 from provisioning.models import Host, Release, ReleaseState, Task, TaskStatus
 from provisioning.views_tasks import with_progress
 
 LIVE = (TaskStatus.QUEUED, TaskStatus.RUNNING)
 SHOWN = 8
+TROUBLES = 12
 
 
 @dataclass(frozen=True)
@@ -42,28 +48,39 @@ class Stage:
 def overview(request: HttpRequest) -> HttpResponse:
     """The first page, whole; htmx asks for its live part again while something runs."""
     if not allowed(request.user, "clusters.view"):
-        return render(request, "overview/no_role.html", {})
+        return render(request, "overview/no_role.html", _without_a_role(request))
     running = list(Task.objects.filter(status__in=LIVE).order_by("id")[:SHOWN])
-    clusters = Cluster.objects.order_by("name")
+    clusters = list(visible_clusters(request.user).select_related("figures"))
+    used = totals()
     hosts = _hosts()
     stages = _stages(request, running, hosts)
+    found = attention(visible_clusters(request.user), TROUBLES + 1)
+    ending = radar(request.user, days=THRESHOLDS[0])
     context = {
         "stages": stages if any(stage.state != "done" for stage in stages) else [],
         "running": with_progress(running),
         "recent": with_progress(list(Task.objects.exclude(status__in=LIVE)[:6])),
         "lab_tasks": [task for task in running if task.queue == "lab"],
-        "clusters": clusters[:SHOWN],
-        "cluster_count": clusters.count(),
-        "statuses": _statuses(),
+        "fleet": fleet(clusters, used),
+        "cluster_count": len(clusters),
+        "statuses": _statuses(clusters),
+        "troubles": found[:TROUBLES],
+        "more_troubles": len(found) > TROUBLES,
         "hosts": hosts,
         "waiting": waiting_hosts() if hosts["attention"] else [],
         "live": bool(running),
-        "ending": [
-            {"cluster": cluster, "warning": warning} for cluster, warning in warnings(clusters)
-        ],
+        "ending": ending[:SHOWN],
+        "ending_more": max(0, len(ending) - SHOWN),
     }
     part = request.headers.get("HX-Request") == "true"
     return render(request, "overview/_live.html" if part else "overview/overview.html", context)
+
+
+def _without_a_role(request: HttpRequest) -> dict[str, Any]:
+    """What somebody without a platform role has, and who can give more."""
+    tokens = ApiToken.objects.filter(user=request.user, revoked=None)  # type: ignore[misc]
+    admins = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("username")
+    return {"tokens": list(tokens[:SHOWN]), "admins": list(admins[:SHOWN])}
 
 
 def _hosts() -> dict[str, int]:
@@ -76,9 +93,9 @@ def _hosts() -> dict[str, int]:
     }
 
 
-def _statuses() -> list[dict[str, Any]]:
+def _statuses(clusters: list[Cluster]) -> list[dict[str, Any]]:
     """How many clusters have each status, in the order of the statuses."""
-    found = dict(Cluster.objects.order_by().values_list("status").annotate(Count("pk")))
+    found = Counter(cluster.status for cluster in clusters)
     labels = dict(ClusterStatus.choices)
     return [
         {"status": status, "label": f"{found[status]} {labels[status]}"}

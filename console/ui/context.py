@@ -32,6 +32,7 @@ class Entry:
 MAIN = (
     Entry(_("Overview"), "overview", SIGNED_IN, icon="layout-dashboard"),
     Entry(_("Clusters"), "clusters:list", "clusters.view", icon="hexagons"),
+    Entry(_("Resource pools"), "pools:list", "pools.view", icon="stack-2"),
     Entry(_("Hosts"), "provisioning:hosts", "hosts.view", icon="server"),
     Entry(_("Tasks"), "provisioning:tasks", "tasks.view", icon="list-check"),
     Entry(_("Audit"), "audit:list", "audit.view", icon="history"),
@@ -39,6 +40,7 @@ MAIN = (
 SETTINGS = (
     Entry(_("Credentials"), "provisioning:credentials", "credentials.view", icon="key"),
     Entry(_("Releases"), "provisioning:releases", "releases.view", icon="package"),
+    Entry(_("Notifications"), "notices:channels", "notices.change", icon="bell-cog"),
     Entry(_("Users"), "accounts:users", "users.view", icon="users"),
     Entry(_("API tokens"), "accounts:tokens", SIGNED_IN, icon="api"),
 )

@@ -21,6 +21,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 SIZES = (25, 50, 100)
+# Where in the list one is, and the stamp of a page that polls itself (clusters/live_page.py).
+PLACE = ("before", "after", "live")
+NO_FILTER = (*PLACE, "sort", "columns")
 
 
 @dataclass(frozen=True)
@@ -46,84 +49,111 @@ def keyset(
     queryset: QuerySet[Any],
     sorts: Sequence[str] = ("-id",),
     size: int = 50,
+    then: Sequence[str] = (),
+    keys_first: bool = False,
 ) -> Page:
     """The page of a queryset that the request's address asks for.
 
     sorts: the columns that `?sort=` may name, the first being the default; each
-    a model field without NULLs. The primary key breaks ties.
+    a model field without NULLs. then: columns that order rows which are equal in
+    that one, as an index has them; the primary key breaks what ties are left.
+    keys_first: find the page's keys before its rows, in a query of its own, for
+    lists that no index has in the wanted order: wide rows are not sorted then.
     """
     names = {name.removeprefix("-") for name in sorts}
     wanted = request.GET.get("sort", "")
     sort = wanted if wanted.removeprefix("-") in names else sorts[0]
     column, down = sort.removeprefix("-"), sort.startswith("-")
     back = "before" in request.GET
-    cursor = _read_cursor(request.GET.get("before") or request.GET.get("after") or "")
-    ordered = _ordered(queryset, column, descending=down != back)
+    columns = _columns(column, then)
+    cursor = _read_cursor(
+        request.GET.get("before") or request.GET.get("after") or "", len(columns) + 1
+    )
+    ordered = _ordered(queryset, columns, descending=down != back)
     if cursor is not None:
-        ordered = _beyond(ordered, column, cursor, descending=down != back)
-    rows = list(ordered[: size + 1])
+        ordered = _beyond(ordered, columns, cursor, descending=down != back)
+    if keys_first:
+        keys = list(ordered.values_list("pk", flat=True)[: size + 1])
+        by_key = queryset.in_bulk(keys)
+        rows = [by_key[key] for key in keys if key in by_key]
+    else:
+        rows = list(ordered[: size + 1])
     more, rows = len(rows) > size, rows[:size]
     if back:
         rows.reverse()
     before, after = (more, cursor is not None) if back else (cursor is not None, more)
-    skip = {"before", "after", "sort"}
     return Page(
         rows=rows,
-        next=_address(request, "after", rows[-1], column) if rows and after else "",
-        previous=_address(request, "before", rows[0], column) if rows and before else "",
+        next=_address(request, "after", rows[-1], columns) if rows and after else "",
+        previous=_address(request, "before", rows[0], columns) if rows and before else "",
         sort=sort,
-        filtered=any(value for key, value in request.GET.items() if key not in skip),
+        filtered=any(value for key, value in request.GET.items() if key not in NO_FILTER),
     )
 
 
-def _ordered(queryset: QuerySet[Any], column: str, *, descending: bool) -> QuerySet[Any]:
+def _columns(column: str, then: Sequence[str]) -> list[str]:
+    """What rows are ordered by before the primary key; nothing where that is all."""
+    if column in ("id", "pk"):
+        return []
+    return [column, *(name for name in then if name != column)]
+
+
+def _ordered(queryset: QuerySet[Any], columns: Sequence[str], *, descending: bool) -> QuerySet[Any]:
     sign = "-" if descending else ""
-    keys = [column] if column in ("id", "pk") else [column, "pk"]
-    return queryset.order_by(*(f"{sign}{key}" for key in keys))
+    return queryset.order_by(*(f"{sign}{key}" for key in (*columns, "pk")))
 
 
 def _beyond(
-    queryset: QuerySet[Any], column: str, cursor: list[Any], *, descending: bool
+    queryset: QuerySet[Any], columns: Sequence[str], cursor: list[Any], *, descending: bool
 ) -> QuerySet[Any]:
-    """The rows after the cursor; a cursor that makes no sense counts as none."""
+    """The rows after the cursor; a cursor that makes no sense counts as none.
+
+    "a >= x AND (a > x OR …)" says the same as "a > x OR (a = x AND …)", and lets
+    the database begin at x in an index instead of reading it from its start.
+    """
     compare = "lt" if descending else "gt"
-    value, key = cursor
-    if column in ("id", "pk"):
-        wanted = Q(**{f"pk__{compare}": key})
-    else:
-        wanted = Q(**{f"{column}__{compare}": value}) | Q(**{column: value, f"pk__{compare}": key})
+    *values, key = cursor
+    wanted = Q(**{f"pk__{compare}": key})
+    for column, value in reversed(list(zip(columns, values, strict=True))):
+        wanted = Q(**{f"{column}__{compare}e": value}) & (
+            Q(**{f"{column}__{compare}": value}) | wanted
+        )
     try:
         return queryset.filter(wanted)
     except (ValueError, TypeError, ValidationError, FieldError):
         return queryset
 
 
-def _address(request: HttpRequest, way: str, row: Model, column: str) -> str:
+def _address(request: HttpRequest, way: str, row: Model, columns: Sequence[str]) -> str:
     query = request.GET.copy()
-    for key in ("before", "after"):
+    for key in PLACE:
         query.pop(key, None)
-    value: Any = row
-    for part in column.split("__"):
-        value = getattr(value, part)
-    text = value.isoformat() if isinstance(value, datetime) else value
-    raw = json.dumps([text, row.pk], default=str).encode()
+    values = [_value(row, column) for column in columns]
+    raw = json.dumps([*values, row.pk], default=str).encode()
     query[way] = base64.urlsafe_b64encode(raw).decode().rstrip("=")
     return f"?{query.urlencode()}"
 
 
-def _read_cursor(text: str) -> list[Any] | None:
+def _value(row: Model, column: str) -> Any:
+    value: Any = row
+    for part in column.split("__"):
+        value = getattr(value, part)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _read_cursor(text: str, length: int) -> list[Any] | None:
     try:
         value = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, binascii.Error):
         return None
-    simple = isinstance(value, list) and len(value) == 2
+    simple = isinstance(value, list) and len(value) == length
     return value if simple and all(isinstance(v, (str, int, float)) for v in value) else None
 
 
 def sort_link(request: HttpRequest, key: str, current: str) -> tuple[str, str, SafeString]:
     """(address, arrow icon, aria-sort attribute) of a column heading."""
     query = request.GET.copy()
-    for name in ("before", "after"):
+    for name in PLACE:
         query.pop(name, None)
     query["sort"] = f"-{key}" if current == key else key
     if current.removeprefix("-") != key:

@@ -8,7 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from clusters.inventory.watcher import Watcher
+from clusters.inventory.watcher import STOP_SECONDS, Watcher, be_frugal
+from console.notices.courier import Courier
+from console.notices.rounds import Rounds
 
 
 class Command(BaseCommand):
@@ -20,11 +22,19 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Watch until a signal asks to stop."""
+        be_frugal()
         watcher = Watcher()
+        notices = (Rounds(), Courier())
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             watcher.stop()
+            for thread in notices:
+                thread.stop()
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        for thread in notices:
+            thread.start()
         watcher.run()
+        for thread in notices:
+            thread.join(STOP_SECONDS)

@@ -54,6 +54,17 @@ def status_badge(
     return {"look": found, "word": word, "since": since, "reason": reason}
 
 
+def status_badge_html(status: object, label: str = "") -> SafeString:
+    """The same badge for code that has no template, without since-when."""
+    found = look(status)
+    return format_html(
+        '<span class="fl-status fl-{}">{}<span>{}</span></span>',
+        found.tone,
+        icon(found.icon, "fl-spin" if found.moving else ""),
+        label or found.label,
+    )
+
+
 @register.simple_tag
 def ago(moment: datetime | None, missing: str = "–") -> str:
     """A relative time with the exact one on hover; refreshed by static/js/console.js."""

@@ -1,0 +1,128 @@
+"""The lists of a cluster's page: which resources, columns, orders and words of status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from clusters import cells
+from clusters.inventory.kinds import WORKLOADS
+from clusters.models import Object
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its id in addresses, heading, content, what it sorts by, shown by default."""
+
+    id: str
+    label: Any
+    cell: Callable[[Object], Any]
+    sort: str = ""
+    shown: bool = True
+
+    @property
+    def sort_key(self) -> str:
+        """What it sorts by, without the direction."""
+        return self.sort.removeprefix("-")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One list. statuses: what the filter offers; empty where the kinds have no status."""
+
+    id: str
+    title: Any
+    resources: tuple[str, ...]
+    columns: tuple[Column, ...]
+    icon: str
+    statuses: tuple[str, ...] = ()
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """The columns that `?sort=` may name, the name first."""
+        return tuple(column.sort for column in self.columns if column.sort)
+
+
+NAME = Column("name", _("Name"), cells.name, "name")
+KIND = Column("kind", _("Kind"), cells.kind)
+NAMESPACE = Column("namespace", _("Namespace"), cells.namespace)
+STATUS = Column("status", _("Status"), cells.status, "status")
+AGE = Column("age", _("Created"), cells.created, "-created")
+LABELS = Column("labels", _("Labels"), cells.labels, shown=False)
+IMAGES = Column("images", _("Images"), cells.images, shown=False)
+
+WORKLOAD_LIST = Listing(
+    "workloads", _("Workloads"), WORKLOADS,
+    (
+        NAME, KIND, NAMESPACE, STATUS,
+        Column("ready", _("Ready"), cells.ready),
+        Column("images", _("Images"), cells.images), LABELS, AGE,
+    ),
+    icon="stack-2",
+    statuses=(
+        "Available", "Progressing", "Stalled", "Paused", "Scaled to 0", "Complete", "Failed",
+        "Running", "Suspended",
+    ),
+)  # fmt: skip
+POD_LIST = Listing(
+    "pods", _("Pods"), ("pods",),
+    (
+        NAME, NAMESPACE, STATUS,
+        Column("ready", _("Ready"), cells.ready),
+        Column("restarts", _("Restarts"), cells.restarts),
+        Column("node", _("Node"), cells.node, "node"),
+        Column("ip", _("IP address"), cells.address, shown=False),
+        Column("cpu", _("CPU asked / limit"), cells.cpu, shown=False),
+        Column("memory", _("Memory asked / limit"), cells.memory, shown=False),
+        Column("owner", _("Owner"), cells.owner, shown=False),
+        Column("qos", _("Quality of service"), cells.qos, shown=False), IMAGES, LABELS, AGE,
+    ),
+    icon="box",
+    statuses=(
+        "Running", "Pending", "ContainerCreating", "CrashLoopBackOff", "ImagePullBackOff",
+        "ErrImagePull", "CreateContainerConfigError", "Error", "OOMKilled", "Completed", "Evicted",
+        "Terminating", "Unknown",
+    ),
+)  # fmt: skip
+NETWORK_LIST = Listing(
+    "network", _("Network"), ("services", "ingresses.networking.k8s.io"),
+    (
+        NAME, KIND, NAMESPACE,
+        Column("type", _("Type or class"), cells.network_type),
+        Column("addresses", _("Addresses"), cells.network_addresses),
+        Column("ports", _("Ports or hosts"), cells.network_ports), LABELS, AGE,
+    ),
+    icon="network",
+)  # fmt: skip
+STORAGE_LIST = Listing(
+    "storage", _("Storage"),
+    ("persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io"),
+    (
+        NAME, KIND, NAMESPACE, STATUS,
+        Column("capacity", _("Size or provisioner"), cells.capacity),
+        Column("class", _("Class"), cells.storage_class),
+        Column("bound", _("Bound to"), cells.bound),
+        Column("modes", _("Access"), cells.modes, shown=False), LABELS, AGE,
+    ),
+    icon="database",
+    statuses=("Bound", "Pending", "Available", "Released", "Lost", "Failed", "Terminating"),
+)  # fmt: skip
+CONFIG_LIST = Listing(
+    "config", _("Config"), ("configmaps", "secrets"),
+    (NAME, KIND, NAMESPACE, Column("type", _("Type"), cells.secret_type), LABELS, AGE),
+    icon="settings",
+)  # fmt: skip
+NAMESPACE_LIST = Listing(
+    "namespaces", _("Namespaces"), ("namespaces",),
+    (NAME, STATUS, Column("pods", _("Pods"), cells.pods_of_namespace), LABELS, AGE),
+    icon="folders", statuses=("Active", "Terminating"),
+)  # fmt: skip
+LISTINGS = {
+    listing.id: listing
+    for listing in (
+        WORKLOAD_LIST, POD_LIST, NETWORK_LIST, STORAGE_LIST, CONFIG_LIST, NAMESPACE_LIST,
+    )
+}  # fmt: skip

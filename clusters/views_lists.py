@@ -1,0 +1,162 @@
+"""The lists on a cluster's page: objects of some kinds, and events; from SQL alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from clusters.bulk import bulk_actions, key_of
+from clusters.filters_objects import EventFilter, ObjectFilter, namespace_names
+from clusters.links import kind_address
+from clusters.listings import LISTINGS, Column, Listing
+from clusters.models import Cluster, ClusterEvent, ClusterStatus, Object
+from clusters.rights import visible_objects
+from clusters.tabs import ContextOf
+from console.accounts.permissions import requires
+from console.ui.lists import keyset
+
+YEAR = 365 * 24 * 3600
+# An answer that is older than this is called old: the watcher asks each cluster far more often.
+FRESH = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its column and what it shows."""
+
+    column: Column
+    content: Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One object of a list: the key that its box sends, and its cells."""
+
+    key: str
+    name: str
+    cells: list[Cell]
+
+
+def rows_of(objects: Iterable[Object], columns: Iterable[Column]) -> list[Row]:
+    """The objects as a table shows them."""
+    shown = list(columns)
+    return [
+        Row(key_of(row), row.name, [Cell(column, column.cell(row)) for column in shown])
+        for row in objects
+    ]
+
+
+def freshness(cluster: Cluster) -> dict[str, Any]:
+    """{"seen", "old"}: when the cluster last answered, and whether what is shown is old."""
+    away = cluster.status == ClusterStatus.UNREACHABLE
+    old = away or cluster.seen is None or timezone.now() - cluster.seen > FRESH
+    return {"seen": cluster.seen, "old": old}
+
+
+def context_of(listing: Listing) -> ContextOf:
+    """The context of a list's tab, for clusters/tabs.py."""
+
+    def context(request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
+        return list_context(request, cluster, listing)
+
+    return context
+
+
+def list_context(request: HttpRequest, cluster: Cluster, listing: Listing) -> dict[str, Any]:
+    """One page of a list as its address filters and sorts it."""
+    form = ObjectFilter(request.GET, listing.resources, listing.statuses, namespace_names(cluster))
+    visible = visible_objects(request.user).filter(cluster=cluster)
+    objects = form.rows(visible)
+    several = len(listing.resources) > 1 and not form.cleaned_data.get("kind")
+    page = keyset(request, objects, sorts=listing.sorts, then=("name",), keys_first=several)
+    columns = chosen_columns(request, listing)
+    return {
+        "listing": listing,
+        "form": form,
+        "page": page,
+        "columns": columns,
+        "all_columns": [(column, column in columns) for column in listing.columns],
+        "rows": rows_of(page, columns),
+        "bulk": bulk_actions.for_list(request.user, listing.resources),
+        "fresh": freshness(cluster),
+    }
+
+
+def chosen_columns(request: HttpRequest, listing: Listing) -> list[Column]:
+    """The columns that this browser keeps for the list, or those of `?columns=a,b`."""
+    kept = request.GET.get("columns") or request.COOKIES.get(_cookie(listing), "")
+    wanted = set(kept.split(","))
+    chosen = [column for column in listing.columns if column.id in wanted]
+    if not chosen:
+        return [column for column in listing.columns if column.shown]
+    # The name says which object it is, and leads to it.
+    return [listing.columns[0], *(column for column in chosen if column.id != "name")]
+
+
+@requires(POST="clusters.view")
+def columns(request: HttpRequest) -> HttpResponse:
+    """Keep the columns that somebody chose for a list, in this browser, and go back."""
+    listing = LISTINGS.get(request.POST.get("list", ""))
+    if listing is None:
+        return HttpResponseBadRequest(_("There is no list of this name."))
+    known = {column.id for column in listing.columns}
+    chosen = [name for name in request.POST.getlist("column") if name in known]
+    target = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    response = HttpResponseRedirect(target if safe else "/")
+    if request.POST.get("reset"):
+        response.delete_cookie(_cookie(listing), samesite="Lax")
+        return response
+    response.set_cookie(
+        _cookie(listing), ",".join(["name", *chosen]), max_age=YEAR, samesite="Lax",
+        httponly=True, secure=settings.SESSION_COOKIE_SECURE,
+    )  # fmt: skip
+    return response
+
+
+def _cookie(listing: Listing) -> str:
+    return f"flotilla_columns_{listing.id}"
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One event, and the page of what it is about."""
+
+    event: ClusterEvent
+    href: str
+
+
+def event_rows(events: Iterable[ClusterEvent]) -> list[EventRow]:
+    """Events with the pages of their objects, where the kind is watched."""
+    return [
+        EventRow(e, kind_address(e.cluster_id, e.about_kind, e.namespace, e.about_name))
+        for e in events
+    ]
+
+
+def events_context(request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
+    """One page of the cluster's events, the newest first."""
+    form = EventFilter(request.GET, namespace_names(cluster))
+    page = keyset(
+        request, form.rows(ClusterEvent.objects.filter(cluster=cluster)), sorts=("-last",)
+    )
+    return {"form": form, "page": page, "rows": event_rows(page), "fresh": freshness(cluster)}
+
+
+def nodes_with_pages(cluster: Cluster) -> dict[str, str]:
+    """By node name: its page, for the nodes that are in the inventory."""
+    names = Object.objects.filter(cluster=cluster, resource="nodes")
+    return {
+        name: kind_address(cluster.pk, "Node", "", name)
+        for name in names.values_list("name", flat=True)
+    }
