@@ -23,10 +23,12 @@ MEASUREMENTS = {
     "live-log": "bench.live_log",
     "open-log": "bench.open_log",
     "memory": "bench.memory",
+    "inventory": "bench.inventory",
     "create": "bench.create",
     "failover": "bench.failover",
     "create-standard": "bench.create_standard",
     "distribute": "bench.distribute",
+    "pages": "bench.pages",
 }
 
 

@@ -5,19 +5,29 @@ from __future__ import annotations
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
+import clusters.api_imports
+import clusters.api_metrics
+import clusters.api_pods
+import clusters.api_pools
 import console.audit.api
+import console.notices.api
 import provisioning.api_clusters
 import provisioning.api_credentials
 import provisioning.api_hosts
 import provisioning.api_releases
 import provisioning.api_snapshots
 import provisioning.api_tasks
+from console.ui.api_search import SearchView
 from console.ui.schema import SchemaView, UnknownRoute
 
 router = DefaultRouter()
 router.include_root_view = False
 for module in (
+    clusters.api_imports,  # before clusters/{id}/, which would take "import" for a number
+    clusters.api_metrics,
+    clusters.api_pools,
     console.audit.api,
+    console.notices.api,
     provisioning.api_clusters,
     provisioning.api_credentials,
     provisioning.api_hosts,
@@ -29,7 +39,16 @@ for module in (
 
 urlpatterns = [
     path("schema/", SchemaView.as_view(), name="schema"),
+    path("search/", SearchView.as_view(), name="search"),
+    path(
+        "clusters/<int:pk>/pods/<str:namespace>/<str:name>/log/",
+        clusters.api_pods.PodLogView.as_view(),
+        name="pod-log",
+    ),
     path("", include(router.urls)),
+    # What people do inside clusters.
+    path("", include("clusters.api_operations")),
+    path("", include("provisioning.api_drain")),
     # Last: what nothing serves is answered with a problem instead of with a page.
     path("<path:rest>", UnknownRoute.as_view(), name="unknown"),
 ]

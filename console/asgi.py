@@ -15,7 +15,13 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import OriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 
-from provisioning.routing import websocket_urlpatterns  # noqa: E402
+import clusters.routing  # noqa: E402
+import provisioning.routing  # noqa: E402
+
+websocket_urlpatterns = [
+    *provisioning.routing.websocket_urlpatterns,
+    *clusters.routing.websocket_urlpatterns,
+]
 
 application = ProtocolTypeRouter(
     {

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
+from django.db import DatabaseError
 
 from console.secrets.keyring import RING_VARIABLE, SecretError, parse
 
@@ -128,6 +129,46 @@ def reached_by_others(app_configs: Apps, **_kwargs: Any) -> Messages:
             )
         )
     return found
+
+
+@checks.register(checks.Tags.security)
+def public_address(app_configs: Apps, **_kwargs: Any) -> Messages:
+    """E010 an own address that is no web address."""
+    parts = urlsplit(settings.PUBLIC_URL)
+    if not settings.PUBLIC_URL or (parts.scheme in ("http", "https") and parts.hostname):
+        return []
+    return [
+        checks.Error(
+            f"FLOTILLA_PUBLIC_URL={settings.PUBLIC_URL!r} is no web address.",
+            hint="Give the address that people type, such as https://console.example.",
+            id="flotilla.E010",
+        )
+    ]
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def email_server(app_configs: Apps, **_kwargs: Any) -> Messages:
+    """W009 a channel of type e-mail, and no server to send through."""
+    # Checks are read before the apps' models are there.
+    from console.notices.models import Channel, ChannelType
+
+    try:
+        names = list(
+            Channel.objects.filter(type=ChannelType.EMAIL, enabled=True).values_list(
+                "name", flat=True
+            )
+        )
+    except DatabaseError:
+        return []  # no database yet, or one that migrate has still to be run on
+    if settings.EMAIL_HOST or not names:
+        return []
+    return [
+        checks.Warning(
+            f"Notices are to go out by e-mail ({', '.join(names)}) and no server is set.",
+            hint="Set FLOTILLA_EMAIL_HOST, or remove the channels.",
+            id="flotilla.W009",
+        )
+    ]
 
 
 def _open_to_others(path: Path, check_id: str) -> checks.CheckMessage | None:

@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -51,10 +52,40 @@ def words(name: str, default: str = "") -> list[str]:
     return [w.strip() for w in os.environ.get(name, default).split(",") if w.strip()]
 
 
+def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Networks separated by commas (192.0.2.0/24). Raises ImproperlyConfigured for others."""
+    try:
+        return tuple(ip_network(word) for word in words(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}. Write networks as 192.0.2.0/24.") from None
+
+
 def path(name: str, default: Path) -> Path:
     """A path, with ~ understood."""
     raw = os.environ.get(name)
     return Path(raw).expanduser() if raw else default
+
+
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    """One of the words. Raises ImproperlyConfigured for any other."""
+    word = os.environ.get(name, default)
+    if word not in choices:
+        raise ImproperlyConfigured(f"{name}={word!r} is none of {', '.join(choices)}.")
+    return word
+
+
+def text_of_file(name: str) -> str:
+    """The text of the file that the variable names, without the line's end; empty when unset.
+
+    Raises ImproperlyConfigured when it cannot be read.
+    """
+    raw = os.environ.get(name)
+    if not raw:
+        return ""
+    try:
+        return Path(raw).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}={raw!r} cannot be read: {error}.") from None
 
 
 def minutes(name: str, default: int) -> timedelta:

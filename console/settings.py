@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "console.audit",
     "console.secrets",
     "console.live",
+    "console.notices",
     "console.ui",
     "clusters",
     "provisioning",
@@ -85,6 +86,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "console.ui.context.shell",
+                "console.notices.context.bell",
             ],
         },
     }
@@ -221,6 +223,24 @@ TASK_PARALLEL_UPLOADS = env.number("FLOTILLA_PARALLEL_UPLOADS", 5, least=1)
 WORKER_TASKS = env.number("FLOTILLA_WORKER_TASKS", 4, least=1)
 SSH_CONNECT_SECONDS = env.number("FLOTILLA_SSH_CONNECT_SECONDS", 10, least=1)
 
+# Where people may send the console to: API servers of imported clusters, webhooks.
+PRIVATE_CLUSTERS = env.flag("FLOTILLA_PRIVATE_CLUSTERS", True)
+OUTBOUND_ALLOWED = env.networks("FLOTILLA_OUTBOUND_ALLOWED")
+# The console's own account and cluster, when it runs in a pod.
+SYSTEM_CLUSTER = env.flag("FLOTILLA_SYSTEM_CLUSTER", True)
+SYSTEM_ACCOUNT_DIR = env.path(
+    "FLOTILLA_SYSTEM_ACCOUNT_DIR", Path("/var/run/secrets/kubernetes.io/serviceaccount")
+)
+KUBERNETES_SERVICE_HOST = env.text("KUBERNETES_SERVICE_HOST")
+KUBERNETES_SERVICE_PORT = env.text("KUBERNETES_SERVICE_PORT", "443")
+# Logs and terminals of pods: containers that one web process follows at a time; terminals in
+# one process and of one person; seconds without typing, and in all, after which one is closed.
+LOG_STREAMS = env.number("FLOTILLA_LOG_STREAMS", 64, least=1)
+TERMINALS = env.number("FLOTILLA_TERMINALS", 64, least=1)
+TERMINALS_PER_USER = env.number("FLOTILLA_TERMINALS_PER_USER", 8, least=1)
+TERMINAL_IDLE_SECONDS = env.number("FLOTILLA_TERMINAL_IDLE_SECONDS", 15 * 60, least=5)
+TERMINAL_MAX_SECONDS = env.number("FLOTILLA_TERMINAL_MAX_SECONDS", 8 * 3600, least=60)
+
 RELEASES_DIR = env.path("FLOTILLA_RELEASES", DATA_DIR / "releases")
 # Official downloads, or mirrors with the same layouts.
 RELEASE_MIRROR = env.text("FLOTILLA_RELEASE_MIRROR", "https://dl.k8s.io/release")
@@ -238,6 +258,17 @@ RELEASE_VERIFY_IMAGE = env.text(
     "FLOTILLA_RELEASE_VERIFY_IMAGE", "registry.k8s.io/e2e-test-images/busybox:1.36.1-1"
 )
 RELEASE_UPLOAD_MIB = env.number("FLOTILLA_RELEASE_UPLOAD_MIB", 2048, least=1)
+
+# What the console tells people. The address under which they reach it, for links in messages.
+PUBLIC_URL = env.text("FLOTILLA_PUBLIC_URL").rstrip("/")
+EMAIL_HOST = env.text("FLOTILLA_EMAIL_HOST")
+EMAIL_PORT = env.number("FLOTILLA_EMAIL_PORT", 587, least=1)
+EMAIL_SECURITY = env.choice("FLOTILLA_EMAIL_SECURITY", "starttls", ("starttls", "tls", "none"))
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "tls"
+EMAIL_HOST_USER = env.text("FLOTILLA_EMAIL_USER")
+EMAIL_HOST_PASSWORD = env.text_of_file("FLOTILLA_EMAIL_PASSWORD_FILE")
+DEFAULT_FROM_EMAIL = env.text("FLOTILLA_EMAIL_FROM", "flotilla@localhost")
+EMAIL_TIMEOUT = 10
 
 LOGGING = {
     "version": 1,

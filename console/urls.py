@@ -13,9 +13,11 @@ urlpatterns = [
     path("", include("console.accounts.urls")),
     path("", include("console.ui.urls")),
     path("audit/", include("console.audit.urls")),
+    path("", include("console.notices.urls")),
     # provisioning first: "clusters/create/" must not be read as a cluster's page.
     path("", include("provisioning.urls")),
     path("clusters/", include("clusters.urls")),
+    path("pools/", include("clusters.urls_pools")),
     path("api/v1/", include(("console.api_urls", "api"))),
 ]
 

@@ -20,8 +20,8 @@ from clusters.kube.errors import (
 )
 from clusters.kube.nodes_api import delete_node, node_path, uncordon
 from provisioning.actions import ActionContext, action
-from provisioning.models import Task, TaskStatus
-from provisioning.run import Canceled, Failure
+from provisioning.models import Task, TaskStatus, TaskStep
+from provisioning.run import Canceled, Failure, TaskRun
 
 DRAIN_SECONDS = 900
 PATIENCE = 60.0  # seconds; a virtual IP that moves is away for a few
@@ -57,7 +57,7 @@ def drain_node(ctx: ActionContext) -> int:
     the cluster has noticed, too.
     """
     name, dead = ctx.here.name, ctx.here.id not in ctx.runners
-    conn, waits = api(ctx), Waits(ctx)
+    conn, waits = api(ctx), Waits(ctx.run, ctx.row, ctx.log)
     patiently(ctx, lambda: _sign(conn, name, ctx.run.task.pk))
     try:
         result = drain(
@@ -137,14 +137,14 @@ class Waits:
     The lines change at most once a second, however many pods come and go.
     """
 
-    def __init__(self, ctx: ActionContext) -> None:
-        self.ctx = ctx
+    def __init__(self, run: TaskRun, row: TaskStep, log: Callable[[str], None]) -> None:
+        self.run, self.row, self.log = run, row, log
         self._lines: dict[str, str] = {}
         self._shown, self._next = "", 0.0
 
     def on_event(self, event: DrainEvent) -> None:
         """One event of the drain, in its order."""
-        self.ctx.log(event.text)
+        self.log(event.text)
         pod = f"{event.namespace}/{event.pod}"
         if event.kind is Kind.GONE:
             self._lines.pop(pod, None)
@@ -154,7 +154,7 @@ class Waits:
     def stopped(self) -> bool:
         """Whether the drain is to end; asked several times a second, which shows what is new."""
         self._show()
-        return self.ctx.run.lease.stop.is_set()
+        return self.run.lease.stop.is_set()
 
     def _show(self) -> None:
         lines = list(self._lines.values())
@@ -163,7 +163,7 @@ class Waits:
         if more > 0:
             text += "\n" + _("and %(count)d more") % {"count": more}
         if text != self._shown and time.monotonic() >= self._next:
-            self.ctx.run.journal.note(self.ctx.row, text)
+            self.run.journal.note(self.row, text)
             self._shown, self._next = text, time.monotonic() + 1.0
 
 

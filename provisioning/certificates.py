@@ -126,11 +126,16 @@ def level_of(ends: datetime, now: datetime) -> Level:
 
 def certificates_of(cluster: Cluster, now: datetime | None = None) -> list[CertificateRow]:
     """Every certificate of a cluster, the one that ends first at the top. No key is read."""
-    now = now or timezone.now()
     hosts = list(Host.objects.filter(cluster=cluster))
+    return _certificates(hosts, _expiries([cluster])[cluster.pk], now or timezone.now())
+
+
+def _certificates(
+    hosts: list[Host], expiries: Iterable[pki.Expiry], now: datetime
+) -> list[CertificateRow]:
     names = {host.pk: host.name for host in hosts}
     rows = []
-    for expiry in _expiries(cluster):
+    for expiry in expiries:
         title, place = _title_and_place(expiry.name, names)
         rows.append(
             CertificateRow(
@@ -150,16 +155,31 @@ def certificates_of(cluster: Cluster, now: datetime | None = None) -> list[Certi
 
 def warning_of(cluster: Cluster, now: datetime | None = None) -> Warning | None:
     """What is to be said of a cluster's certificates; None while all last longer than 30 days."""
-    rows = [row for row in certificates_of(cluster, now) if row.level is not Level.OK]
+    return _warning(certificates_of(cluster, now))
+
+
+def _warning(certificates: Iterable[CertificateRow]) -> Warning | None:
+    rows = [row for row in certificates if row.level is not Level.OK]
     if not rows:
         return None
     return Warning(rows[0].level, len(rows), rows[0].ends)
 
 
 def warnings(clusters: Iterable[Cluster]) -> list[tuple[Cluster, Warning]]:
-    """The clusters of ours whose certificates end within 30 days, the worst first."""
+    """The clusters of ours whose certificates end within 30 days, the worst first.
+
+    Two queries for all of them, and one where certificates have changed.
+    """
     ours = [cluster for cluster in clusters if cluster.origin == Origin.PROVISIONED]
-    found = [(c, warning) for c in ours if (warning := warning_of(c)) is not None]
+    hosts: dict[int | None, list[Host]] = {}
+    for host in Host.objects.filter(cluster__in=ours):
+        hosts.setdefault(host.cluster_id, []).append(host)
+    expiries, now = _expiries(ours), timezone.now()
+    found = []
+    for cluster in ours:
+        rows = _certificates(hosts.get(cluster.pk, []), expiries[cluster.pk], now)
+        if (warning := _warning(rows)) is not None:
+            found.append((cluster, warning))
     return sorted(found, key=lambda pair: pair[1].first)
 
 
@@ -190,18 +210,27 @@ def _kubelets(hosts: Iterable[Host], now: datetime) -> Iterator[CertificateRow]:
 
 
 # Certificates are kept encrypted; what was read of them is good until a row of theirs changes.
+NO_STAMP: tuple[int, datetime | None] = (0, None)
 _known: dict[int, tuple[tuple[int, datetime | None], list[pki.Expiry]]] = {}
 
 
-def _expiries(cluster: Cluster) -> list[pki.Expiry]:
-    rows = ClusterSecret.objects.filter(cluster=cluster, name__endswith=".crt")
-    seen = rows.aggregate(count=Count("pk"), last=Max("updated"))
-    stamp = (int(seen["count"]), seen["last"])
-    known = _known.get(cluster.pk)
-    if known is None or known[0] != stamp:
-        known = (stamp, pki.expiries({row.name: str(row.value) for row in rows}))
-        _known[cluster.pk] = known
-    return known[1]
+def _expiries(clusters: list[Cluster]) -> dict[int, list[pki.Expiry]]:
+    """By cluster: what its certificates say of themselves."""
+    rows = ClusterSecret.objects.filter(cluster__in=clusters, name__endswith=".crt")
+    counted = rows.order_by().values("cluster_id").annotate(count=Count("pk"), last=Max("updated"))
+    stamps = {row["cluster_id"]: (int(row["count"]), row["last"]) for row in counted}
+    stale = [
+        cluster.pk
+        for cluster in clusters
+        if _known.get(cluster.pk, (None,))[0] != stamps.get(cluster.pk, NO_STAMP)
+    ]
+    texts: dict[int, dict[str, str]] = {pk: {} for pk in stale}
+    if stale:
+        for row in rows.filter(cluster__in=stale):
+            texts[row.cluster_id][row.name] = str(row.value)
+    for pk, found in texts.items():
+        _known[pk] = (stamps.get(pk, NO_STAMP), pki.expiries(found))
+    return {cluster.pk: _known[cluster.pk][1] for cluster in clusters}
 
 
 def _title_and_place(name: str, names: dict[int, str]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from clusters.models import Cluster, ClusterStatus, Origin
-from clusters.tabs import Action, Notice, Tab, registry
+from clusters.tabs import OPERATIONS, Action, Notice, Tab, registry
 from provisioning.clusters import running_task
 from provisioning.kubeconfig import has_authority
 from provisioning.models import Task, TaskStatus
@@ -47,7 +47,8 @@ def register() -> None:
     registry.add_tab(
         Tab(
             "tasks", gettext_lazy("Tasks"), "tasks.view", "clusters/tab_tasks.html", tasks_context,
-            order=30, count=lambda cluster: Task.objects.filter(cluster=cluster).count(),
+            order=30, group=OPERATIONS,
+            count=lambda cluster: Task.objects.filter(cluster=cluster).count(),
         )
     )  # fmt: skip
     registry.add_action(

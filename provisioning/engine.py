@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from console.audit.record import record
+from provisioning import notices
 from provisioning.lease import Lease, LeaseLost
 from provisioning.models import StepStatus, Task, TaskStatus
 from provisioning.operations import OPERATIONS, Operation
@@ -90,6 +91,7 @@ def _end(run: TaskRun, kind: Operation, status: TaskStatus, failure: Failure | N
             reason=str(failure or ""),
             after={"status": str(status)},
         )
+        notices.task_ended(run.task)
         if kind.on_end is not None:
             kind.on_end(run.task)
 
@@ -113,3 +115,5 @@ def _unknown(run: TaskRun) -> None:
         run.lease.rows().update(
             status=TaskStatus.ERROR, ended=timezone.now(), failure=failure.as_json()
         )
+        run.task.refresh_from_db()
+        notices.task_ended(run.task)

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from clusters.models import Cluster, Origin
-from clusters.tabs import Action, Notice, Tab, registry
+from clusters.tabs import OPERATIONS, Action, Notice, Tab, registry
 from provisioning.certificates import Level, certificates_of, warning_of
 from provisioning.clusters import operable, running_task
 from provisioning.models import Task
@@ -46,7 +46,8 @@ def register() -> None:
     registry.add_tab(
         Tab(
             "certificates", gettext_lazy("Certificates"), "clusters.view",
-            "clusters/tab_certificates.html", certificates_context, order=20,
+            "clusters/tab_certificates.html", certificates_context, order=20, group=OPERATIONS,
+            shown=lambda cluster: cluster.origin == Origin.PROVISIONED,
         )
     )  # fmt: skip
     registry.add_action(

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from clusters.models import Cluster, ClusterStatus, Origin
-from clusters.tabs import Tab, registry
+from clusters.tabs import OPERATIONS, Tab, registry
 from console.accounts.permissions import allowed
 from provisioning.clusters import running_task
 from provisioning.models_snapshots import Snapshot, SnapshotSchedule, SnapshotState
@@ -44,7 +44,7 @@ def register() -> None:
     registry.add_tab(
         Tab(
             "snapshots", gettext_lazy("Snapshots"), "clusters.view",
-            "clusters/snapshots_tab.html", context, order=25,
+            "clusters/snapshots_tab.html", context, order=25, group=OPERATIONS,
             count=lambda cluster: Snapshot.objects.filter(
                 cluster=cluster, state=SnapshotState.READY
             ).count(),

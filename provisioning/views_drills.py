@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, Origin, Profile
-from clusters.tabs import Tab, registry
+from clusters.tabs import OPERATIONS, Tab, registry
 from console.accounts.permissions import allowed, requires
 from provisioning.clusters import operable
 from provisioning.forms_operations import OperationForm
@@ -59,6 +59,7 @@ def register() -> None:
     registry.add_tab(
         Tab(
             "drills", _("HA drills"), "clusters.view", "clusters/tab_drills.html", tab_context,
-            order=28, shown=_shown, count=lambda c: Drill.objects.filter(cluster=c).count(),
+            order=28, group=OPERATIONS, shown=_shown,
+            count=lambda c: Drill.objects.filter(cluster=c).count(),
         )
     )  # fmt: skip

@@ -10,6 +10,9 @@ from __future__ import annotations
 from django.utils.translation import gettext_noop
 
 TITLES = (
+    gettext_noop("Drain a node"),
+    gettext_noop("Apply manifests"),
+    gettext_noop("Apply the manifests"),
     gettext_noop("Clients go to the other API servers"),
     gettext_noop("Clients come back to this API server"),
     gettext_noop("HA drill"),

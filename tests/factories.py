@@ -5,7 +5,7 @@ from __future__ import annotations
 import factory
 from django.contrib.auth.hashers import make_password
 
-from clusters.models import Cluster, ClusterSecret, ClusterStatus, Node, Origin, Profile
+from clusters.models import Cluster, ClusterSecret, ClusterStatus, Node, Object, Origin, Profile
 from console.accounts.models import Role, User
 from provisioning.models import Host, HostState, KeyKind, Release, ReleaseState, SSHCredential, Task
 
@@ -63,6 +63,21 @@ class NodeFactory(factory.django.DjangoModelFactory):
     cluster = factory.SubFactory(ClusterFactory)
     name = factory.Sequence(lambda n: f"node{n}")
     ready = True
+
+
+class ObjectFactory(factory.django.DjangoModelFactory):
+    """A Deployment unless kind, resource and api_version say otherwise."""
+
+    class Meta:
+        model = Object
+
+    cluster = factory.SubFactory(ClusterFactory)
+    resource = "deployments.apps"
+    api_version = "apps/v1"
+    kind = "Deployment"
+    namespace = "shop"
+    name = factory.Sequence(lambda n: f"object{n}")
+    uid = factory.Sequence(lambda n: f"uid-{n}")
 
 
 class HostFactory(factory.django.DjangoModelFactory):

@@ -48,7 +48,7 @@ def routes() -> list[Route]:
 
 def sockets() -> dict[str, str | None]:
     """The permission of each websocket, by address."""
-    from provisioning.routing import websocket_urlpatterns
+    from console.asgi import websocket_urlpatterns
 
     return {
         readable(str(pattern.pattern)): getattr(

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from clusters.models import ControlPlaneHealth
+from clusters.models import ClusterImport, ControlPlaneHealth, Object, Origin, ResourcePool
 from console.accounts.models import ApiToken, User
 from console.audit.record import record
+from console.notices.models import Channel, Delivery, Rule
+from console.notices.telling import tell
 from provisioning.models import TaskStatus
 from provisioning.models_snapshots import Snapshot
 from tests.factories import (
     ClusterFactory,
     HostFactory,
     NodeFactory,
+    ObjectFactory,
     ReleaseFactory,
     SSHCredentialFactory,
     TaskFactory,
@@ -25,13 +28,32 @@ from tests.routes import Route
 GONE: dict[str, Any] = defaultdict(lambda: 987654321)
 
 
+# Addresses that only imported clusters have.
+IMPORTED = ("/credentials", "/forget", "/there")
+
+
+DEPLOYMENTS = "deployments.apps"
+
+
 class Samples:
     """Rows by the first word of an address; a new kind of address needs its line here."""
 
     def __init__(self) -> None:
         self.cluster = ClusterFactory(name="sample")
         NodeFactory(cluster=self.cluster)
+        # A pod, with nothing behind it: without credentials nobody is called.
+        Object.objects.create(
+            cluster=self.cluster, resource="pods", api_version="v1", kind="Pod",
+            namespace="default", name="web",
+        )  # fmt: skip
         ControlPlaneHealth.objects.create(cluster=self.cluster)
+        self.pool = ResourcePool.objects.create(cluster=self.cluster, name="sample")
+        # Addresses of objects name a pod, a Deployment or a node, all of one name.
+        ObjectFactory(cluster=self.cluster, namespace="default", name="web")
+        ObjectFactory(
+            cluster=self.cluster, resource="nodes", api_version="v1", kind="Node", namespace="",
+            name="web",
+        )  # fmt: skip
         self.snapshot = Snapshot.objects.create(cluster=self.cluster)
         self.credential = SSHCredentialFactory(name="sample")
         self.host = HostFactory(name="sample", credential=self.credential)
@@ -39,7 +61,16 @@ class Samples:
         self.task = TaskFactory(cluster=self.cluster, status=TaskStatus.FAILED)
         self.person = UserFactory(username="sample")
         self.event = record("user.created", self.person)
+        self.channel = Channel.objects.create(
+            name="sample", type="webhook", address="https://127.0.0.1/hook", secret="whsec_sample"
+        )
+        self.rule = Rule.objects.create(channel=self.channel)
+        values = {"name": "sample", "reason": "sample"}
+        self.notice = tell("cluster.away", "cluster/sample", values, "critical")
+        self.delivery = Delivery.objects.get(notice=self.notice)
+        self.imported = ClusterFactory(name="sample-imported", origin=Origin.IMPORTED, endpoint="")
         self._tokens: dict[int, ApiToken] = {}
+        self._imports: dict[int, ClusterImport] = {}
 
     def token_of(self, user: User | None) -> ApiToken:
         """A token that the user owns; somebody's for a visitor."""
@@ -48,11 +79,19 @@ class Samples:
             self._tokens[owner.pk] = ApiToken.issue(owner, "sample")[0]
         return self._tokens[owner.pk]
 
+    def import_of(self, user: User | None) -> ClusterImport:
+        """An import that the user began; somebody's for a visitor."""
+        owner = user or self.person
+        if owner.pk not in self._imports:
+            self._imports[owner.pk] = ClusterImport.objects.create(created_by=owner)
+        return self._imports[owner.pk]
+
     def arguments(self, route: Route, user: User | None) -> dict[str, Any]:
         """The arguments of the address for an existing row (the user's own where it is owned)."""
         word = route.path.removeprefix("api/v1/").removeprefix("settings/").split("/")[0]
         rows = {
             "clusters": self.cluster,
+            "pools": self.pool,
             "snapshots": self.snapshot,
             "hosts": self.host,
             "credentials": self.credential,
@@ -60,9 +99,22 @@ class Samples:
             "tasks": self.task,
             "users": self.person,
             "audit-events": self.event,
+            "notices": self.notice,
+            "notice-channels": self.channel,
+            "notice-rules": self.rule,
+            "notice-deliveries": self.delivery,
             "tokens": self.token_of(user),
         }
-        values: dict[str, Any] = {"tab": "nodes", "rest": "nothing-of-this-name/"}
+        values: dict[str, Any] = {
+            "tab": "related" if "resource" in route.arguments else "nodes",
+            "rest": "nothing-of-this-name/", "revision": 1,
+            "resource": "pods" if "log" in route.path or "terminal" in route.path else DEPLOYMENTS,
+            "namespace": "default", "name": "web", "kind": "webhook",
+        }  # fmt: skip
+        if "import" in route.path:
+            values["number"] = values["import_pk"] = self.import_of(user).pk
+        if word == "clusters" and route.path.rstrip("/").endswith(IMPORTED):
+            rows["clusters"] = self.imported
         if word in rows:
             values["pk"] = rows[word].pk
         missing = [name for name in route.arguments if name not in values]

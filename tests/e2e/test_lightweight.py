@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cryptography import x509
 
 from lab import Lab
 from tests.e2e.console import ApiError, Console, wait_for
+from tests.e2e.pods import BINDING, CRASHING, Pods, Screen, lines_until, pod
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -117,6 +119,72 @@ def test_a_pod_runs_on_the_worker_and_gives_logs_and_takes_exec(
     assert answer.stdout == "hello\n"
     kubectl_delete = [*base, "delete", "pod", "hello", "--now"]
     subprocess.run(kubectl_delete, check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def pods(console: Console, cluster: Any, binaries: Path, kubeconfig: Path) -> Pods:
+    """An operator who looks at the cluster's pods."""
+    base = [str(binaries / "kubectl"), "--kubeconfig", str(kubeconfig)]
+    return Pods(console, cluster["cluster"]["id"], base, "otto")
+
+
+def test_a_crashing_pods_log_is_followed_over_its_restart(pods: Pods, tmp_path: Path) -> None:
+    pods.apply(
+        tmp_path,
+        BINDING,
+        pod("crashing", "sh", "-c", CRASHING),
+        pod("quiet", "sh", "-c", "trap : TERM; sleep 3600 & wait"),
+    )
+    pods.started("crashing")
+    socket = pods.open("crashing", "log/?container=main")
+    lines = lines_until(
+        socket,
+        lambda found: sum(line.get("text", "").startswith("boom") for line in found) >= 2,
+    )
+    socket.close()
+    shown = [line.get("note") or line["text"] for line in lines]
+    assert shown.count("boom: 鯨") >= 2
+    restart = lines[shown.index("restarted")]["values"]
+    assert (restart["reason"], restart["exit_code"]) == ("Error", 3)
+    # Each life once and whole, and what is said of its end between them.
+    stamps = [line["time"] for line in lines if "text" in line]
+    assert stamps == sorted(set(stamps))
+    path = f"clusters/{pods.cluster}/pods/default/crashing/log/"
+    assert pods.console.get(f"{path}?previous=1").splitlines() == [
+        "alive as crashing", "boom: 鯨",
+    ]  # fmt: skip
+
+
+def test_a_terminal_in_a_pod_resizes_tells_its_exit_code_and_is_recorded(pods: Pods) -> None:
+    pods.started("quiet")
+    screen = Screen(pods.open("quiet", "exec/?container=main&columns=91&rows=33"))
+    screen.until(lambda s: {"open": True} in s.told)
+    screen.type("stty size; echo echo-$((6*7))\r")
+    screen.until(lambda s: b"33 91" in s.text and b"echo-42" in s.text)
+    screen.resize(132, 43)
+    screen.type("stty size; hostname\r")
+    screen.until(lambda s: b"43 132" in s.text and b"quiet" in s.text)
+    screen.type("exit 5\r")
+    screen.until(lambda s: False)
+    assert screen.told[-1]["exit"] == 5
+    opened, closed = wait_for(lambda: (e := pods.events()) and len(e) == 2 and e, 10, "two events")
+    assert opened[:2] == ["pod.terminal_opened", "otto"] and "default/quiet" in opened[2]
+    assert closed[0] == "pod.terminal_closed" and closed[3]["exit_code"] == 5
+
+
+def test_a_terminal_ends_with_the_right_to_it(pods: Pods) -> None:
+    screen = Screen(pods.open("quiet", "exec/?container=main"))
+    screen.until(lambda s: {"open": True} in s.told)
+    screen.type("sleep 1000\r")
+    take = "from console.accounts.models import User; User.objects.filter(username='otto')"
+    change = ("shell", "-c", f"{take}.update(role='auditor')")
+    changing = threading.Thread(target=pods.console.manage, args=change)
+    changing.start()
+    # Read meanwhile: what is sent to a socket that was closed would reset it.
+    screen.until(lambda s: False, 60)
+    changing.join()
+    assert screen.code == 4403
+    pods.delete("crashing", "quiet")
 
 
 def test_without_a_certificate_the_api_server_answers_health_only(

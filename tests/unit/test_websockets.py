@@ -29,6 +29,32 @@ def connect(path: str, client: Client | None, origin: bytes = OURS) -> Websocket
     return WebsocketCommunicator(application, path, headers=headers)
 
 
+POD_SOCKETS = ("pods/default/web/log/", "pods/default/web/exec/")
+
+
+@pytest.mark.parametrize("role", [None, Role.NONE, Role.AUDITOR, Role.OPERATOR])
+@pytest.mark.parametrize("place", [*POD_SOCKETS, "workloads/deployments.apps/default/web/log/"])
+async def test_roles_of_logs_and_terminals(role: str | None, place: str, make_user) -> None:
+    client = None
+    if role is not None:
+        client = await database_sync_to_async(signed_in)(await make_user(role))
+    socket = connect(f"/ws/clusters/1/{place}", client)
+    accepted, _ = await socket.connect()
+    assert accepted
+    message = await socket.receive_output(timeout=3)
+    # Who may look at all is told that there is no such pod.
+    assert message["code"] == (4404 if role == Role.OPERATOR else 4403)
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize("place", POD_SOCKETS)
+async def test_another_site_gets_no_log_and_no_terminal(place: str, make_user) -> None:
+    client = await database_sync_to_async(signed_in)(await make_user(Role.ADMIN))
+    socket = connect(f"/ws/clusters/1/{place}", client, b"https://evil.example")
+    accepted, _ = await socket.connect()
+    assert not accepted
+
+
 async def refused(socket: WebsocketCommunicator) -> bool:
     """Whether the connection is not accepted, or closed before anything is sent."""
     accepted, _ = await socket.connect()
@@ -44,7 +70,17 @@ def path() -> str:
 
 
 def test_every_websocket_is_tried_here() -> None:
-    assert list(sockets()) == ["ws/tasks/<int:task_id>/log/"]
+    pod = "ws/clusters/<int:pk>/pods/<str:namespace>/<str:name>"
+    workload = "ws/clusters/<int:pk>/workloads/<str:resource>/<str:namespace>/<str:name>"
+    # Of changes: tests/unit/clusters/test_changes_socket.py; of pods:
+    # tests/unit/clusters/test_{log,terminal}_websocket.py.
+    assert sockets() == {
+        "ws/clusters/changes/": "clusters.view",
+        "ws/tasks/<int:task_id>/log/": "tasks.view",
+        f"{pod}/log/": "clusters.logs",
+        f"{workload}/log/": "clusters.logs",
+        f"{pod}/exec/": "clusters.exec",
+    }
 
 
 @pytest.mark.parametrize("role", [None, Role.NONE, Role.OPERATOR, Role.AUDITOR, Role.ADMIN])

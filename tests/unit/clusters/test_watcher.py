@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import connections
 from django.utils import timezone
 
+from clusters.inventory.collections import Nodes
+from clusters.inventory.kinds import BY_RESOURCE
 from clusters.inventory.lease import Lease, LeaseLost, claim
-from clusters.inventory.nodes import Nodes
 from clusters.inventory.timing import Timing
 from clusters.inventory.watcher import Watcher
+from clusters.inventory.writing import Change, write
 from clusters.models import Cluster, ClusterStatus
 from tests.factories import ClusterFactory, NodeFactory
 from tests.unit.clusters.apiserver import ApiServer, node
 from tests.unit.clusters.authority import Authority
 from tests.unit.clusters.rows import cluster_of
+from tests.unit.clusters.watching import FAST, until, watching
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-FAST = Timing(
-    pulse=0.1, answer=0.5, lease=2, watch=3, first_pause=0.05, longest_pause=0.3, version_every=5
-)
 
 
 @pytest.fixture(scope="module")
@@ -38,28 +37,6 @@ def authority():
 def server(authority):
     with ApiServer(authority) as running:
         yield running
-
-
-@contextmanager
-def watching(timing: Timing = FAST):
-    watcher = Watcher(timing, round_seconds=0.1)
-    thread = threading.Thread(target=watcher.run, daemon=True)
-    thread.start()
-    try:
-        yield watcher
-    finally:
-        watcher.stop()
-        thread.join(10)
-        assert not thread.is_alive()
-
-
-def until(what, seconds: float = 8.0):
-    """Wait for a condition; its last value is what the test sees when it never comes."""
-    ends = time.monotonic() + seconds
-    while not (value := what()) and time.monotonic() < ends:
-        time.sleep(0.03)
-    assert value
-    return value
 
 
 def names(cluster) -> list[str]:
@@ -97,7 +74,7 @@ def test_a_bookmark_moves_the_watch_on(server):
         until(lambda: names(cluster) == ["a"])
         server.bookmark()
         until(lambda: server.count(f"resourceVersion={server.version}&"))
-    assert server.count("limit=500") == 1, "no second list when the watch ended by itself"
+    assert server.count("nodes?limit=500") == 1, "no second list when the watch ended by itself"
 
 
 def test_after_410_it_lists_again(server):
@@ -105,14 +82,14 @@ def test_after_410_it_lists_again(server):
     server.put(node("a"))
     with watching():
         until(lambda: names(cluster) == ["a"])
-        until(lambda: server.count("watch=1"))
+        until(lambda: server.count("nodes?watch=1"))
         with server.lock:
             del server.nodes["a"]  # what happened is no longer in the history
             server.nodes["b"] = node("b")
             server.events.clear()
         server.compact()
         until(lambda: names(cluster) == ["b"])
-    assert server.count("limit=500") >= 2
+    assert server.count("nodes?limit=500") >= 2
 
 
 def test_after_a_cut_connection_it_goes_on_where_it_was(server):
@@ -120,11 +97,11 @@ def test_after_a_cut_connection_it_goes_on_where_it_was(server):
     server.put(node("a"))
     with watching():
         until(lambda: names(cluster) == ["a"])
-        until(lambda: server.count("watch=1"))
+        until(lambda: server.count("nodes?watch=1"))
         server.cut()
         server.put(node("b"))
         until(lambda: names(cluster) == ["a", "b"])
-    assert server.count("limit=500") == 1
+    assert server.count("nodes?limit=500") == 1
 
 
 def test_a_cluster_that_is_away_says_why_and_keeps_its_figures(server):
@@ -192,7 +169,7 @@ def test_a_server_that_ends_every_watch_is_not_asked_in_a_tight_loop(server):
     cluster_of(server)
     with watching(Timing(**{**FAST.__dict__, "watch": 0})):
         time.sleep(2)
-    assert server.count("watch=1") < 20
+    assert server.count("nodes?watch=1") < 20
 
 
 def test_answers_of_nonsense_do_no_harm(server):
@@ -252,15 +229,16 @@ def test_another_watcher_takes_over_when_the_lease_runs_out(server):
     server.put(node("a"))
     cluster = cluster_of(server)
     frozen = claim("frozen", 1, seconds=1)[0]
+    a_source = SimpleNamespace(collection=Nodes(BY_RESOURCE["nodes"]))
     assert claim("other", 1) == []
     with watching():
         until(lambda: names(cluster) == ["a"])
         with pytest.raises(LeaseLost):
             frozen.renew(seen=True)
         with pytest.raises(LeaseLost):
-            Nodes().replace(frozen, [])
+            write(frozen, [Change(a_source, 1, complete=frozenset())])
         with pytest.raises(LeaseLost):
-            Nodes().apply(frozen, "DELETED", node("a"))
+            write(frozen, [Change(a_source, 1, gone=[("", "a")])])
         assert names(cluster) == ["a"]
         frozen.release()
         assert Cluster.objects.get(pk=cluster.pk).watcher.startswith(frozen.holder) is False

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from console.accounts.models import User
 from console.audit.models import AuditEvent
 from console.audit.record import record
+from console.notices.models import Channel
 from provisioning.models import Host, SSHCredential
 from tests.factories import ClusterSecretFactory
 from tests.routes import routes
@@ -36,6 +37,7 @@ SENT = {
     "new_password1": CANARY,
     "new_password2": CANARY,
     "token": CANARY,
+    "secret": CANARY,
 }
 
 
@@ -47,7 +49,9 @@ def samples(settings, tmp_path: Path, admin: User) -> Samples:
     Host.objects.filter(pk=samples.host.pk).update(sudo_password=CANARY, first_password=CANARY)
     for name in ("ca.key", "ca/kubernetes.key", "token"):
         ClusterSecretFactory(cluster=samples.cluster, name=name, value=PEM)
-    for row in (samples.credential, samples.host):
+    Channel.objects.filter(pk=samples.channel.pk).update(secret=CANARY)
+    samples.channel.refresh_from_db()
+    for row in (samples.credential, samples.host, samples.channel):
         row.refresh_from_db()
         record("host.changed", row, before=row, after=row, reason=f"with {PEM}")
     return samples

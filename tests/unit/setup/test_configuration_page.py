@@ -12,7 +12,17 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGE = (CHECKOUT / "docs/configuration.md").read_text(encoding="utf-8")
-READERS = {"text", "flag", "number", "words", "path", "minutes"}
+READERS = {
+    "text",
+    "flag",
+    "number",
+    "words",
+    "path",
+    "minutes",
+    "choice",
+    "text_of_file",
+    "networks",
+}
 # Not settings: what sudo, Django's start-up and the shell put there themselves.
 NOT_OURS = {"DJANGO_SETTINGS_MODULE", "PATH", "SUDO_UID"}
 ROW = re.compile(r"^\| `([A-Z_]+)` \| ([^|]+) \|", re.MULTILINE)
