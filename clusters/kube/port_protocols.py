@@ -28,11 +28,12 @@ def with_protocols(body: JSON) -> JSON:
     left for the API server to refuse.
     """
     kind, group = str(body.get("kind")), str(body.get("apiVersion", "")).rpartition("/")[0]
+    filled = body
     if kind == "Service" and not group:
-        return _within(body, ("spec",), _with_ports)
-    if kind in _TEMPLATES and group in _GROUPS:
-        return _within(body, _TEMPLATES[kind], _with_containers)
-    return body
+        filled = _within(body, ("spec",), _with_ports)
+    elif kind in _TEMPLATES and group in _GROUPS:
+        filled = _within(body, _TEMPLATES[kind], _with_containers)
+    return filled
 
 
 def _within(found: Any, path: tuple[str, ...], change: Any) -> Any:
