@@ -20,7 +20,7 @@ from clusters.models import Cluster, ClusterSecret, ClusterStatus, Object, Origi
 def main(file: str) -> int:
     given = json.loads(Path(file).read_text())
     cluster = Cluster.objects.create(
-        name=given["name"], origin=Origin.IMPORTED, status=ClusterStatus.ACTIVE,
+        name=given["name"], origin=Origin.PROVISIONED, status=ClusterStatus.ACTIVE,
         endpoint=given["endpoint"], version="v1.31.4",
     )  # fmt: skip
     for name, key in (
