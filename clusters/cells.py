@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.template.loader import render_to_string
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from clusters.links import kind_address, link, object_address, object_url, owner_link, tab_address
+from clusters.kube.metrics_api import Use
+from clusters.links import (
+    breakable,
+    kind_address,
+    link,
+    object_address,
+    object_url,
+    owner_link,
+    tab_address,
+)
 from clusters.models import Health, Object
 from clusters.words import cause_text
 from console.ui.quantities import bytes_text, cpus_text
@@ -98,7 +108,7 @@ def node(row: Object) -> SafeString:
     """The node, leading to its page."""
     if not row.node:
         return NOTHING
-    return link(object_address(row.cluster_id, "nodes", "", row.node), row.node)
+    return link(object_address(row.cluster_id, "nodes", "", row.node), breakable(row.node))
 
 
 def owner(row: Object) -> SafeString:
@@ -130,6 +140,16 @@ def cpu(row: Object) -> str:
 def memory(row: Object) -> str:
     """What the pod asks for, and its limit."""
     return _pair(row, "memory", bytes_text)
+
+
+def used_cpu(row: Object, use: Use | None) -> SafeString:
+    """What the pod uses, of its limit or else of what it asks for."""
+    return _used(row, "cpu", use.cpu if use else None, _("CPU used"))
+
+
+def used_memory(row: Object, use: Use | None) -> SafeString:
+    """What the pod uses, of its limit or else of what it asks for."""
+    return _used(row, "memory", use.memory if use else None, _("Memory used"))
 
 
 def qos(row: Object) -> str:
@@ -249,3 +269,11 @@ def _pair(row: Object, what: str, worded: Any) -> str:
         return NOTHING
     low = worded(request) if request is not None else "–"
     return f"{low} / {worded(limit) if limit is not None else '∞'}"
+
+
+def _used(row: Object, what: str, used: float | None, label: str) -> SafeString:
+    if used is None:
+        return NOTHING
+    most = figure(row, f"{what}_limit") or figure(row, f"{what}_request")
+    bar = {"used": used, "most": most, "what": what, "label": f"{row.name}: {label}"}
+    return render_to_string("clusters/metrics/usage_bar.html", bar)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import escape, format_html
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from clusters.inventory.kinds import KINDS
 from clusters.models import Object
 
+# Behind a hyphen or a dot; not at the end, nor in a short name, which stays whole.
+_JOINT = re.compile(r"(?<=.{6}[-.])(?=.{3})")
 RESOURCES = {kind.kind: kind.resource for kind in KINDS}
 CLUSTER_WIDE = frozenset(kind.resource for kind in KINDS if not kind.namespaced)
 
@@ -39,8 +42,13 @@ def kind_address(cluster: int, kind: str, namespace: str, name: str) -> str:
 def link(href: str, text: str, css: str = "") -> SafeString:
     """A link, or the text alone where there is no address."""
     if not href:
-        return SafeString(escape(text))
-    return format_html('<a href="{}" class="{}">{}</a>', href, css or "fl-wrap", text)
+        return SafeString(conditional_escape(text))
+    return format_html('<a href="{}" class="{}">{}</a>', href, css or "fl-name", text)
+
+
+def breakable(name: str) -> SafeString:
+    """A name that may go on in the next line behind its hyphens and dots, and nowhere else."""
+    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in _JOINT.split(name)))
 
 
 def owner_link(row: Object) -> SafeString:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,23 +10,35 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters import cells
 from clusters.inventory.kinds import WORKLOADS
+from clusters.kube.metrics_api import Use
 from clusters.models import Object
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its id in addresses, heading, content, what it sorts by, shown by default."""
+    """One column: its id in addresses, heading, content, what it sorts by, shown by default.
+
+    used: what its cell shows of an object's use (clusters.metrics.latest), instead of `cell`;
+    the figures are read only while such a column is chosen.
+    """
 
     id: str
     label: Any
-    cell: Callable[[Object], Any]
+    cell: Callable[[Object], Any] | None = None
     sort: str = ""
     shown: bool = True
+    used: Callable[[Object, Use | None], Any] | None = None
 
     @property
     def sort_key(self) -> str:
         """What it sorts by, without the direction."""
         return self.sort.removeprefix("-")
+
+    def content(self, row: Object, uses: Mapping[int, Use]) -> Any:
+        """What stands in the cell of an object. uses: by its key."""
+        if self.used is not None:
+            return self.used(row, uses.get(row.pk))
+        return self.cell(row) if self.cell else ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,8 @@ POD_LIST = Listing(
         Column("ip", _("IP address"), cells.address, shown=False),
         Column("cpu", _("CPU asked / limit"), cells.cpu, shown=False),
         Column("memory", _("Memory asked / limit"), cells.memory, shown=False),
+        Column("cpu-used", _("CPU used"), shown=False, used=cells.used_cpu),
+        Column("memory-used", _("Memory used"), shown=False, used=cells.used_memory),
         Column("owner", _("Owner"), cells.owner, shown=False),
         Column("qos", _("Quality of service"), cells.qos, shown=False), IMAGES, LABELS, AGE,
     ),

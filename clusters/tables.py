@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
+from clusters.kube.metrics_api import Use
 from clusters.models import Cluster, Node
 from clusters.quantities import quantity
+
+UNKNOWN = Use(None, None)
 
 
 def clusters_with_nodes() -> QuerySet[Cluster]:
@@ -26,10 +30,14 @@ class NodeRow:
     cpus: float | None
     memory: float | None
     pods: float | None
+    # What pods may take of it, and what is used now; None: not known.
+    cpus_room: float | None = None
+    memory_room: float | None = None
+    use: Use = UNKNOWN
 
 
-def node_rows(nodes: QuerySet[Node]) -> list[NodeRow]:
-    """The nodes with their capacity as numbers, control planes first."""
+def node_rows(nodes: QuerySet[Node], uses: Mapping[str, Use] | None = None) -> list[NodeRow]:
+    """The nodes with their capacity as numbers, control planes first. uses: by name."""
     rows = [
         NodeRow(
             node=node,
@@ -37,6 +45,9 @@ def node_rows(nodes: QuerySet[Node]) -> list[NodeRow]:
             cpus=quantity(node.capacity.get("cpu")),
             memory=quantity(node.capacity.get("memory")),
             pods=quantity(node.capacity.get("pods")),
+            cpus_room=quantity(node.allocatable.get("cpu")),
+            memory_room=quantity(node.allocatable.get("memory")),
+            use=(uses or {}).get(node.name, UNKNOWN),
         )
         for node in nodes
     ]

@@ -9,7 +9,9 @@ from django.shortcuts import get_object_or_404
 
 from clusters.filters import ClusterFilter
 from clusters.live_page import live_page
+from clusters.metrics.latest import latest
 from clusters.models import Cluster, ClusterStatus, Node
+from clusters.models_metrics import Of
 from clusters.rights import visible_clusters
 from clusters.tables import clusters_with_nodes, node_rows
 from clusters.tabs import OPERATIONS, registry
@@ -78,7 +80,13 @@ def overview_context(_request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
 
 def nodes_context(_request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
     """What the nodes tab shows."""
-    return {"nodes": node_rows(_nodes(cluster)), "node_pages": nodes_with_pages(cluster)}
+    found = latest(cluster, (Of.NODE,))
+    uses = {name: use for (_of, _namespace, name), use in found.items()}
+    return {
+        "nodes": node_rows(_nodes(cluster), uses),
+        "node_pages": nodes_with_pages(cluster),
+        "with_use": bool(uses),
+    }
 
 
 def _nodes(cluster: Cluster) -> Any:
