@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clusters.diagnosis.words import level, words
 from clusters.filters_objects import EventFilter, ObjectFilter
 from clusters.inventory.kinds import BY_RESOURCE
 from clusters.listings import LISTINGS
-from clusters.models import ClusterEvent, Object
+from clusters.models import ClusterEvent, Health, Object
 from clusters.rights import visible_objects
 from clusters.words import cause_text
 from console.ui.api import CursorPage
 
 STATUSES = tuple({status for listing in LISTINGS.values() for status in listing.statuses})
+
+
+class CauseSerializer(serializers.Serializer[Any]):
+    """Why something is not well: code, values and evidence stay, words follow the language."""
+
+    code = serializers.CharField(help_text="empty: the cluster's own words are all there is")
+    level = serializers.ChoiceField(choices=("bad", "warn", "info"))
+    what = serializers.CharField(help_text="one sentence, with its figures")
+    mend = serializers.CharField(help_text="what to do; may be empty")
+    values = serializers.DictField(help_text="the figures and texts that the sentence is made of")
+    evidence = serializers.DictField(help_text="where the proof stands")
 
 
 class ObjectSerializer(serializers.ModelSerializer[Object]):
@@ -36,9 +48,19 @@ class ObjectSerializer(serializers.ModelSerializer[Object]):
         )  # fmt: skip
         read_only_fields = fields
 
-    def get_cause(self, row: Object) -> str:
-        """Why it is not well, in one sentence; empty where it is."""
-        return cause_text(row)
+    @extend_schema_field(CauseSerializer(allow_null=True))
+    def get_cause(self, row: Object) -> dict[str, Any] | None:
+        """Why it is not well; null where it is."""
+        if row.cause.get("code"):
+            told = words(row.cause)
+            found = {"code": "", "values": {}, "evidence": {}} | row.cause
+            said = {"level": level(row.cause), "what": told.what, "mend": told.mend}
+        elif what := cause_text(row):
+            found = {"code": "", "values": {}, "evidence": {}}
+            said = {"level": "bad" if row.health == Health.BAD else "warn", "what": what}
+        else:
+            return None
+        return dict(CauseSerializer({"mend": "", **found, **said}).data)
 
 
 class EventSerializer(serializers.ModelSerializer[ClusterEvent]):

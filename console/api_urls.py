@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
+import clusters.api_attention
 import clusters.api_imports
 import clusters.api_metrics
 import clusters.api_pods
 import clusters.api_pools
 import console.audit.api
 import console.notices.api
+import console.notices.api_expiry
 import provisioning.api_clusters
 import provisioning.api_credentials
 import provisioning.api_hosts
@@ -39,6 +41,13 @@ for module in (
 
 urlpatterns = [
     path("schema/", SchemaView.as_view(), name="schema"),
+    path("attention/", clusters.api_attention.FleetAttentionView.as_view(), name="attention"),
+    path(
+        "clusters/<int:pk>/attention/",
+        clusters.api_attention.ClusterAttentionView.as_view(),
+        name="cluster-attention",
+    ),
+    path("expiry/", console.notices.api_expiry.ExpiryView.as_view(), name="expiry"),
     path("search/", SearchView.as_view(), name="search"),
     path(
         "clusters/<int:pk>/pods/<str:namespace>/<str:name>/log/",

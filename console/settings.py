@@ -213,6 +213,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "LevelEnum": ("bad", "warn", "info"),
+        "ChannelTypeEnum": "console.notices.models_channels.ChannelType",
+    },
 }
 
 # Tasks: seconds a worker may be silent before another takes its task over, hosts that
