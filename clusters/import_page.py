@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clusters import console_account, expiry
+from clusters import access, console_account, expiry
 from clusters.import_needs import NEEDS, Need
 from clusters.models import Cluster, ClusterImport, ImportState, Origin
 from clusters.tabs import Action, Notice, registry
@@ -114,6 +114,37 @@ def granted(result: dict[str, Any]) -> list[Granted]:
         state = "unknown" if unknown else "denied" if refused else "ok"
         rows.append(Granted(need, state, refused))
     return rows
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What the console may do in an imported cluster. own: with an account that it made."""
+
+    granted: list[Granted]
+    own: bool
+
+    @property
+    def missing(self) -> bool:
+        """Whether any purpose is not served in full."""
+        return any(one.state != "ok" for one in self.granted)
+
+
+def rights_of(cluster: Cluster) -> Rights | None:
+    """What was found when the credentials were given, and what has shown itself since.
+
+    None for clusters that were not imported: the console has every right there.
+    """
+    if not is_imported(cluster):
+        return None
+    own = bool(cluster.options.get("account"))
+    kept = cluster.options.get("rights")
+    found: dict[str, list[str]] = kept if isinstance(kept, dict) else {}
+    if own:
+        # The role of its account has all of them (clusters.console_account.rules).
+        found = {need.id: [] for need in NEEDS}
+    rows = [row for row in granted({"rights": found, "unasked": []}) if not row.need.exchange]
+    now = {"inventory": bool(cluster.not_watched), "impersonate": bool(access.problem(cluster))}
+    return Rights([replace(r, state="denied") if now.get(r.need.id) else r for r in rows], own)
 
 
 def context(row: ClusterImport) -> dict[str, Any]:

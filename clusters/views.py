@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from clusters.filters import ClusterFilter
+from clusters.import_page import rights_of
 from clusters.live_page import live_page
 from clusters.metrics.latest import latest
 from clusters.models import Cluster, ClusterStatus, Node
@@ -75,7 +76,8 @@ def cluster_detail(request: HttpRequest, pk: int, tab: str = "overview") -> Http
 
 def overview_context(_request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
     """What the overview tab shows."""
-    return {"topology": topology(cluster), "nodes": _nodes(cluster)}
+    rights = rights_of(cluster)
+    return {"topology": topology(cluster), "nodes": _nodes(cluster), "rights": rights}
 
 
 def nodes_context(_request: HttpRequest, cluster: Cluster) -> dict[str, Any]:

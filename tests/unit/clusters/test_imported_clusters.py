@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from clusters import expiry
+from clusters.import_needs import NEEDS
+from clusters.import_page import rights_of
 from clusters.inventory.imports import work
 from clusters.kube import connect
 from clusters.kube.credentials import CA, CERTIFICATE, KEY, TOKEN, credentials_of
@@ -263,3 +265,33 @@ def test_the_page_warns_and_leads_to_the_mend(admin_client, auditor_client, days
     page = text_of(auditor_client.get(f"/clusters/{cluster.pk}/"))
     assert "credentials for this cluster end" in page
     assert "Replace them" not in page
+
+
+LACKING = {need.id: [] for need in NEEDS} | {"metrics": ["get nodes/proxy"]}
+
+
+def test_what_the_console_may_not_do_is_said_with_who_can_mend_it(admin_client, auditor_client):
+    cluster = ClusterFactory(origin=Origin.IMPORTED, options={"account": False, "rights": LACKING})
+    page = text_of(admin_client.get(f"/clusters/{cluster.pk}/"))
+    assert "What the console may do here" in page
+    assert "Charts need the metrics-server then." in page and "get nodes/proxy" in page
+    assert page.count(">Not allowed<") == 1
+    assert f'href="/clusters/{cluster.pk}/credentials/">replace the credentials' in page
+    seen = text_of(auditor_client.get(f"/clusters/{cluster.pk}/"))
+    assert "ask somebody with the role admin" in seen
+    assert f"/clusters/{cluster.pk}/credentials/" not in seen
+    own = ClusterFactory(origin=Origin.PROVISIONED)
+    assert "What the console may do" not in text_of(admin_client.get(f"/clusters/{own.pk}/"))
+
+
+def test_rights_follow_what_the_cluster_has_answered_since(admin_client):
+    cluster = ClusterFactory(origin=Origin.IMPORTED, options={"account": True, "rights": LACKING})
+    assert {row.state for row in rights_of(cluster).granted} == {"ok"}, "its own role has all"
+    cluster.not_watched = {"ingresses.networking.k8s.io": "403"}
+    cluster.access = {"state": "refused", "reason": "it may not impersonate"}
+    states = {row.need.id: row.state for row in rights_of(cluster).granted}
+    assert (states["inventory"], states["impersonate"]) == ("denied", "denied")
+    assert (states["roles"], states["custom"]) == ("ok", "ok")
+    older = ClusterFactory(origin=Origin.IMPORTED, options={})
+    assert {row.state for row in rights_of(older).granted} == {"unknown"}
+    assert admin_client.get(f"/clusters/{older.pk}/").status_code == 200
