@@ -72,7 +72,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "ending": ending[:SHOWN],
         "ending_more": max(0, len(ending) - SHOWN),
     }
-    part = request.headers.get("HX-Request") == "true"
+    part = context["part"] = request.headers.get("HX-Request") == "true"
     return render(request, "overview/_live.html" if part else "overview/overview.html", context)
 
 

@@ -33,7 +33,9 @@ def feed(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=204)
     for notice in page.rows:
         word(notice)
-    context = {"page": page, "form": found.form, "stamp": stamp, "stamp_header": STAMP}
+    context = {
+        "page": page, "form": found.form, "stamp": stamp, "stamp_header": STAMP, "part": part,
+    }  # fmt: skip
     return render(request, "notices/_feed.html" if part else "notices/feed.html", context)
 
 

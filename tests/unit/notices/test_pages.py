@@ -16,6 +16,7 @@ from console.notices.context import bell
 from console.notices.models import Channel, Delivery, DeliveryState, Notice, Rule
 from console.notices.reading import mark_read, unread_count, visible_notices
 from console.notices.telling import Subject, over, tell
+from tests.factories import ClusterFactory
 from tests.unit.notices.conftest import make_channel
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +64,23 @@ def test_the_bell_counts_what_is_unread_for_each_person(
     assert unread_count(operator) == 3
     told(9)
     assert unread_count(admin) == 1
+
+
+def test_the_bell_follows_with_the_polls_that_pages_have_already(
+    operator_client: Client,
+) -> None:
+    assert 'id="bell-wide"' in page(operator_client, "/clusters/")
+    told()
+    again = {"HX-Request": "true"}
+    for path in ("/", "/notices/"):
+        answer = operator_client.get(path, headers=again).content.decode()
+        assert answer.count("Notices: 1 unread") == 4, "two bells, each with title and words"
+        assert 'id="bell-narrow" hx-swap-oob="true"' in answer
+        whole = page(operator_client, path)
+        assert "hx-swap-oob" not in whole and whole.count('id="bell-wide"') == 1
+    cluster = ClusterFactory()
+    polled = f"/clusters/{cluster.pk}/pods/?live=0"
+    assert 'id="bell-wide" hx-swap-oob="true"' in operator_client.get(polled).content.decode()
 
 
 def test_the_bell_costs_one_query_and_none_where_it_is_not_shown(
