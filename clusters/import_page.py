@@ -126,7 +126,7 @@ class Rights:
     @property
     def missing(self) -> bool:
         """Whether any purpose is not served in full."""
-        return any(one.state != "ok" for one in self.granted)
+        return not self.granted or any(one.state != "ok" for one in self.granted)
 
 
 def rights_of(cluster: Cluster) -> Rights | None:
@@ -138,6 +138,8 @@ def rights_of(cluster: Cluster) -> Rights | None:
         return None
     own = bool(cluster.options.get("account"))
     kept = cluster.options.get("rights")
+    if not own and not isinstance(kept, dict):
+        return Rights([], own)  # nobody looked
     found: dict[str, list[str]] = kept if isinstance(kept, dict) else {}
     if own:
         # The role of its account has all of them (clusters.console_account.rules).
