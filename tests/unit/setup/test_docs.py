@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.urls import resolve
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGES = sorted(
@@ -48,3 +49,22 @@ def test_management_commands_that_are_named_exist(page: Path) -> None:
     named = set(re.findall(r"manage\.py\s+([a-z_]+)", text))
     ours = {path.stem for path in CHECKOUT.glob("*/**/management/commands/[a-z]*.py")}
     assert named <= ours | {"check", "migrate", "changepassword", "collectstatic"}
+
+
+def addresses() -> list[str]:
+    """The addresses of the examples in docs/api.md, variables filled in."""
+    text = (CHECKOUT / "docs" / "api.md").read_text(encoding="utf-8")
+    for name, value in re.findall(r'^(WEB)="([^"]+)"', text, re.MULTILINE):
+        text = text.replace(f'{name}="{value}"', "").replace(f"${name}/", f"{value}/")
+    text = re.sub(r"\$\(echo [^)]*\)", "1", text)
+    found = re.findall(r'"\$API(/[^"?]*)', text)
+    return sorted({re.sub(r"\$\w+", "1", path) for path in found})
+
+
+def test_the_examples_of_the_api_have_addresses() -> None:
+    assert len(addresses()) > 30
+
+
+@pytest.mark.parametrize("path", addresses())
+def test_addresses_of_the_examples_are_served(path: str) -> None:
+    assert resolve(f"/api/v1{path}").url_name not in (None, "unknown"), path
