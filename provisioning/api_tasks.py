@@ -149,8 +149,12 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str | None = None) -> Response:
         """Go on at what failed. 409 when there is nothing to retry or the cluster is busy."""
-        task = self.get_object()
-        if not operations.retry(task, _person(request), request._request):
+        task, user = self.get_object(), _person(request)
+        if not operations.may_retry(task, user):
+            raise Conflict(
+                _("The task acts in the name of who launched it: nobody else can retry it.")
+            )
+        if not operations.retry(task, user, request._request):
             raise Conflict(
                 _(
                     "Only a failed or canceled task of a cluster without another running task "

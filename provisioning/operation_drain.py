@@ -67,6 +67,7 @@ def ended(task: Task) -> None:
     title=gettext_noop("Drain a node"),
     steps=[(STEP, gettext_noop("Drain the node"))],
     on_end=ended,
+    personal=True,
 )
 def run(run: TaskRun) -> None:
     """Cordon the node, evict its pods, and say live what each one waits for. Raises Failure."""

@@ -73,6 +73,7 @@ def ended(task: Task) -> None:
     title=gettext_noop("Apply manifests"),
     steps=[(STEP, gettext_noop("Apply the manifests"))],
     on_end=ended,
+    personal=True,
 )
 def run(run: TaskRun) -> None:
     """Apply, or try, one object after the other; each result is a line. Raises Failure."""

@@ -38,7 +38,7 @@ class Operation:
 
     run does the work; rows lays out its journal when it is launched; on_end is
     called in the transaction that ends the task, on_retry in the one that
-    queues it again.
+    queues it again. personal: it acts inside clusters in the name of who launched it.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Operation:
     queue: str = "default"
     on_end: Callable[[Task], None] | None = None
     on_retry: Callable[[Task], None] | None = None
+    personal: bool = False
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -67,6 +68,7 @@ def operation(
     steps: Sequence[tuple[str, str]],
     queue: str = "default",
     on_end: Callable[[Task], None] | None = None,
+    personal: bool = False,
 ) -> Callable[[Callable[[TaskRun], None]], Callable[[TaskRun], None]]:
     """Register a function as an operation whose steps all run on the console's machine."""
 
@@ -74,7 +76,7 @@ def operation(
         return [PlannedStep("run", title, step, step_title) for step, step_title in steps]
 
     def mark(run: Callable[[TaskRun], None]) -> Callable[[TaskRun], None]:
-        register(Operation(id, title, run, rows, queue, on_end))
+        register(Operation(id, title, run, rows, queue, on_end, personal=personal))
         return run
 
     return mark
@@ -138,12 +140,20 @@ def cancel(task: Task, user: User | None, request: HttpRequest | None = None) ->
     return True
 
 
+def may_retry(task: Task, user: User | None) -> bool:
+    """Whether it is theirs to retry: nobody makes a task act once more in another's name."""
+    kind = OPERATIONS.get(task.operation)
+    return kind is None or not kind.personal or (user is not None and user.pk == task.created_by_id)
+
+
 def retry(task: Task, user: User | None, request: HttpRequest | None = None) -> bool:
     """Queue an ended task again; it goes on at what is not done yet.
 
-    False when it is not one that failed or was canceled, or when its cluster
-    has another task that is not ended.
+    False when it is not one that failed or was canceled, when its cluster has
+    another task that is not ended, or when it acts in somebody else's name.
     """
+    if not may_retry(task, user):
+        return False
     with transaction.atomic():
         if task.cluster_id and _busy(task.cluster_id, but=task.pk):
             return False

@@ -99,8 +99,14 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Queue it again from what is not done yet."""
     task = get_object_or_404(Task, pk=pk)
-    if operations.retry(task, cast(User, request.user), request):
+    user = cast(User, request.user)
+    if operations.retry(task, user, request):
         messages.success(request, _("The task goes on where it stopped."))
+    elif not operations.may_retry(task, user):
+        messages.warning(
+            request,
+            _("The task acts in the name of who launched it: nobody else can retry it."),
+        )
     else:
         messages.warning(
             request,
@@ -147,7 +153,8 @@ def _state(request: HttpRequest, task: Task) -> dict[str, Any]:
         "version": _version(task, health),
         "operation_title": operation_title(task.operation),
         "live": live,
-        "retriable": task.status in RETRIABLE,
+        "retriable": task.status in RETRIABLE
+        and operations.may_retry(task, cast(User, request.user)),
         "cluster": cluster,
         "health": health,
         # Afterwards the cluster's own page shows them: what it is then is not this task's doing.

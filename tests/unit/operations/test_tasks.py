@@ -106,6 +106,25 @@ def test_who_lost_the_right_meanwhile_does_nothing(operator_client, operator, dr
     assert not calls.made
 
 
+def test_nobody_retries_a_task_in_the_name_of_another(
+    admin_client, operator_client, admin, drained, calls
+):
+    """An operator who could would act with the admin's rights in the cluster."""
+    admin_client.post(page_of(drained, "drain"), {"timeout": "30"})
+    task = Task.objects.get()
+    Task.objects.update(status=TaskStatus.FAILED)
+    assert b"retry-task" not in operator_client.get(f"/tasks/{task.pk}/").content
+    page = operator_client.post(f"/tasks/{task.pk}/retry/", follow=True).content.decode()
+    assert "nobody else can retry it" in page
+    assert operator_client.post(f"/api/v1/tasks/{task.pk}/retry/").status_code == 409
+    task.refresh_from_db()
+    assert task.status == TaskStatus.FAILED and claim("default", "tests:1:1") is None
+    assert b"retry-task" in admin_client.get(f"/tasks/{task.pk}/").content
+    admin_client.post(f"/tasks/{task.pk}/retry/")
+    assert run_next().status == TaskStatus.SUCCEEDED
+    assert {call["user"] for call in calls.made} == {f"flotilla:user:{admin.pk}"}
+
+
 def test_the_page_sorts_the_pods_as_the_drain_will(operator_client, n1):
     def row(name: str, owner: str = "ReplicaSet", **summary) -> None:
         ObjectFactory(
