@@ -67,6 +67,10 @@ def _text(dumper: yaml.CSafeDumper, text: str) -> yaml.Node:
 
 
 _Dumper.add_representer(str, _text)
+for _first, _scalars in Loader.yaml_implicit_resolvers.items():
+    for _tag, _grammar in _scalars:
+        # A text that would be read as another scalar ("1e3", a commit's hash) needs quotes.
+        _Dumper.add_implicit_resolver(_tag, _grammar, [_first])
 
 
 @dataclass(frozen=True)
@@ -135,16 +139,21 @@ def read(text: str) -> list[Manifest]:
     Raises Refused with each problem's document and line.
     """
     problems: list[Problem] = []
-    found: list[Manifest] = []
+    found: dict[tuple[str, ...], Manifest] = {}
+    number = 0
     for document, line, value in _documents(text):
         for body in _items(value):
+            number += 1
+            if number > MOST_DOCUMENTS:
+                # One List may hold tens of thousands: no more of them is looked at.
+                raise Refused([_too_many(), *problems][:50])
             if wrong := _wrong(body):
                 problems.append(Problem(document, line, wrong))
                 continue
             # What an apply must not carry is in every text that was read from a cluster.
             manifest = Manifest(document, line, bare(body))
-            same = next((m for m in found if _key(m) == _key(manifest)), None)
-            if same is not None:
+            same = found.setdefault(_key(manifest), manifest)
+            if same is not manifest:
                 problems.append(
                     Problem(
                         document,
@@ -153,14 +162,11 @@ def read(text: str) -> list[Manifest]:
                         % {"kind": manifest.kind, "name": manifest.name, "other": same.document},
                     )
                 )
-            found.append(manifest)
-    if not found and not problems:
+    if not number:
         problems.append(Problem(0, 0, _("There is no object in this text.")))
-    if len(found) > MOST_DOCUMENTS:
-        problems.insert(0, _too_many())
     if problems:
         raise Refused(problems[:50])
-    return found
+    return list(found.values())
 
 
 def read_one(text: str) -> JSON:

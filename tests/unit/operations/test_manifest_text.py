@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clusters import manifest_text
 from clusters.changed_fields import changed_fields
 from clusters.manifest_text import MASK, Refused, difference, dump, read, read_one
 
@@ -83,6 +84,13 @@ def test_what_is_written_is_read_again(more):
         assert found == body
 
 
+@pytest.mark.parametrize("text", ["0E0", "12e5", "1.", ".5", "0o17", "0b1", "0x1F", "true", "~"])
+def test_a_text_that_looks_like_a_number_stays_a_text(text):
+    """Else an edit of one line would change others, which nobody touched."""
+    body = {"apiVersion": "v1", "kind": "A", "metadata": {"name": "a"}, "spec": {text: text}}
+    assert read_one(dump(body)) == body
+
+
 def test_scalars_are_those_of_kubectl():
     text = GOOD + 'data: {a: 22:22, b: 2020-01-01, c: "1", d: 0644, e: 1e3, f: yes, g: ~}\n'
     assert read(text)[0].body["data"] == {
@@ -133,3 +141,16 @@ def test_a_huge_change_is_counted():
     after = {"spec": {f"f{n}": "x" * 500 for n in range(80)}}
     _before, told = changed_fields({}, after)
     assert told["more"] == 30 and all(len(str(v)) < 300 for v in told.values())
+
+
+def test_one_list_of_very_many_is_refused_before_they_are_compared(monkeypatch):
+    """A list within 1 MiB holds 18,000: each was compared with all before it, for minutes."""
+    item = "- {apiVersion: v1, kind: A, metadata: {name: a%d}}\n"
+    text = "apiVersion: v1\nkind: List\nitems:\n" + "".join(item % n for n in range(18_000))
+    looked_at = []
+    monkeypatch.setattr(
+        manifest_text, "bare", lambda body: looked_at.append(body) or {**body}
+    )
+    with pytest.raises(Refused, match="more than 200 objects"):
+        read(text)
+    assert len(looked_at) == 200
