@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from clusters.kube.errors import CertificateRefused, CredentialsMissing
 from clusters.kube.outbound import Outbound
@@ -37,6 +39,8 @@ class Credentials:
     outbound: Outbound | None = None
 
 
+# Who reads with a limit of their own says first what they waited for.
+GRACE_SECONDS = 0.5
 # Changes whenever the endpoint or one of the secrets does.
 Stamp = tuple[str, tuple[tuple[str, datetime], ...]]
 
@@ -83,6 +87,31 @@ def etcd_credentials_of(cluster: Cluster) -> Credentials | None:
     return Credentials(f"etcd of {cluster.name}", ca, certificate, key)
 
 
+class _Limited(ssl.SSLSocket):
+    """A time limit holds for all that is read after it was set, and not for each read anew.
+
+    Else a server that sends the head of its answer byte by byte holds a thread for hours.
+    """
+
+    _limit: float | None = None
+    _ends = 0.0
+
+    def settimeout(self, value: float | None) -> None:
+        """Begin a limit of so many seconds; None is without one."""
+        self._limit = value
+        self._ends = time.monotonic() + (value or 0) + GRACE_SECONDS
+        super().settimeout(value)
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        """As any socket's. Raises TimeoutError when the limit has passed."""
+        if self._limit:
+            left = self._ends - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            super().settimeout(min(left, self._limit))
+        return super().recv_into(buffer, nbytes, flags)
+
+
 def tls_context(credentials: Credentials) -> ssl.SSLContext:
     """TLS 1.2 or newer, the cluster's CA alone, and the console's client certificate if it has one.
 
@@ -90,6 +119,7 @@ def tls_context(credentials: Credentials) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _Limited
     try:
         if credentials.ca:
             context.load_verify_locations(cadata=credentials.ca)

@@ -169,6 +169,22 @@ def test_a_dripping_answer_ends_at_the_time_limit(connection, server):
     assert time.monotonic() - began < 4
 
 
+def test_a_dripping_head_of_an_answer_ends_at_the_time_limit(connection, server):
+    """Each byte came in time, so the thread of a page waited for as long as it dripped."""
+
+    def drip(handler, _query):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Slow: ")
+        for _byte in range(60):
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+        handler.wfile.write(b"\r\n\r\n{}")
+
+    server.streams["/slow"] = drip
+    with pytest.raises(ClusterUnreachable, match="in time"):
+        connection.get_json("/slow", timeout=0.4)
+    assert connection.get_json("/slow", timeout=8) == {}
+
+
 def test_a_connection_that_failed_half_way_serves_no_other_call(connection, server):
     server.delay = 0.5
     with pytest.raises(ClusterUnreachable):
