@@ -8,6 +8,7 @@ server's certificate has to carry stays the host's.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from console.outbound import Network, Resolve, check_host
 
 DEFAULT_SECONDS = 5.0
+LEAST_SECONDS = 0.01  # what one of very many addresses gets
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,24 @@ def open_socket(
 ) -> socket.socket:
     """A connected socket to the first of the host's checked addresses that answers.
 
-    timeout: seconds for each address. Raises OutboundRefused before anything
-    is sent, OSError when none answers.
+    timeout: seconds for all addresses together, shared among those that are left:
+    a name may have a hundred that do not answer. Raises OutboundRefused before
+    anything is sent, OSError when none answers.
     """
     last: OSError = OSError("no address")
-    for address in check_host(
+    found = check_host(
         host, port, private=rules.private, allowed=rules.allowed, resolve=rules.resolve
-    ):
+    )
+    ends = None if timeout is None else time.monotonic() + timeout
+    for number, address in enumerate(found):
+        left = None if ends is None else (ends - time.monotonic()) / (len(found) - number)
         try:
             # A number, not a name: nothing is resolved again.
-            sock = socket.create_connection((address, port), timeout)
+            sock = socket.create_connection((address, port), left and max(left, LEAST_SECONDS))
         except OSError as error:
             last = error
             continue
+        sock.settimeout(timeout)
         for option in options:
             sock.setsockopt(*option)
         return sock

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -14,6 +17,7 @@ from clusters.kube import (
     Connection,
     UnexpectedAnswer,
     connect,
+    outbound,
     streams,
 )
 from clusters.kube.credentials import CA, TOKEN, Credentials
@@ -105,6 +109,30 @@ def test_the_certificate_has_to_name_the_host_and_not_the_address(server):
 def test_the_second_address_is_tried_when_the_first_does_not_answer(server):
     resolver = Resolver(["127.0.0.9", "127.0.0.1"])
     assert open_to(server, "kubernetes", allowed=LOCAL, resolve=resolver).version() == "v1.20.2"
+
+
+def test_many_silent_addresses_of_a_name_share_one_time_limit():
+    """Each had five seconds: a name with a hundred held a thread for minutes."""
+    with socket.socket() as silent:
+        silent.bind(("0.0.0.0", 0))  # noqa: S104
+        silent.listen(0)
+        port = silent.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]  # a full queue: no more is answered
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        rules = Outbound(True, LOCAL, Resolver([f"127.0.0.{n}" for n in range(1, 31)]))
+        done = threading.Event()
+
+        def connect() -> None:
+            with contextlib.suppress(OSError):
+                outbound.open_socket("many.example", port, rules, 1.0).close()
+            done.set()
+
+        threading.Thread(target=connect, daemon=True).start()
+        assert done.wait(10)
+        for one in waiting:
+            one.close()
 
 
 def test_one_refused_address_of_several_refuses_the_name(server):
