@@ -183,11 +183,13 @@ class LogConsumer(ObjectConsumer):
 
     async def _join_new(self, options: LogOptions, followers: Any, begin: Any) -> None:
         """Pods that a workload has made meanwhile are followed, too."""
-        ended = [name for name, follower in followers.items() if not follower.alive]
+        alive = sum(follower.alive for follower in followers.values())
+        # The places of those that have ended: a CronJob's pods would take all that there are.
+        streams.give(self._taken - alive)
+        self._taken = alive
         now = await self._sources(options.container)
         new = [source for source in now if source.name not in followers]
-        room = MOST_SOURCES - (len(followers) - len(ended))
-        count = streams.take(min(len(new), max(0, room)))
+        count = streams.take(min(len(new), max(0, MOST_SOURCES - alive)))
         self._taken += count
         if count:
             names = [*followers, *(source.name for source in new[:count])]

@@ -112,24 +112,26 @@ async def test_containers_are_merged_by_time(server, log, person) -> None:
     await viewer.socket.disconnect()
 
 
+def deployment(server: ApiServer) -> Object:
+    """shop, with the pod web; another pod is nobody's."""
+    cluster = cluster_of(server)
+    common = {"cluster": cluster, "namespace": "default", "api_version": "apps/v1"}
+    owner = Object.objects.create(
+        resource="deployments.apps", kind="Deployment", name="shop", uid="d", **common
+    )
+    Object.objects.create(
+        resource="replicasets.apps", kind="ReplicaSet", name="shop-1", uid="r", owner_uid="d",
+        **common,
+    )  # fmt: skip
+    pod_row(cluster, "web", owner_uid="r")
+    pod_row(cluster, "stranger")
+    return owner
+
+
 async def test_a_workload_shows_all_its_pods_and_those_that_come(server, log, person, monkeypatch):
     monkeypatch.setattr(consumers_logs, "LOOK_SECONDS", 0.3)
 
-    def make() -> Object:
-        cluster = cluster_of(server)
-        common = {"cluster": cluster, "namespace": "default", "api_version": "apps/v1"}
-        owner = Object.objects.create(
-            resource="deployments.apps", kind="Deployment", name="shop", uid="d", **common
-        )
-        Object.objects.create(
-            resource="replicasets.apps", kind="ReplicaSet", name="shop-1", uid="r", owner_uid="d",
-            **common,
-        )  # fmt: skip
-        pod_row(cluster, "web", owner_uid="r")
-        pod_row(cluster, "stranger")
-        return owner
-
-    owner = await database_sync_to_async(make)()
+    owner = await database_sync_to_async(deployment)(server)
     log.write("from the first")
     other = LogEndpoint(server, "web2")
     server.paths[pod_path("web2")] = pod("web2")
@@ -141,6 +143,33 @@ async def test_a_workload_shows_all_its_pods_and_those_that_come(server, log, pe
     await viewer.until(lambda v: len(v.texts) == 2)
     assert viewer.lines[-1]["source"] == "web2/main"
     await viewer.socket.disconnect()
+
+
+async def test_a_pod_that_has_ended_gives_its_place_to_the_next(
+    server, log, person, monkeypatch, settings
+):
+    """Kept until the page was closed, one CronJob's log took every place of the process."""
+    monkeypatch.setattr(consumers_logs, "LOOK_SECONDS", 0.3)
+    settings.LOG_STREAMS = 1
+    owner = await database_sync_to_async(deployment)(server)
+    log.write("from the first")
+    path = f"/ws/clusters/{owner.cluster_id}/workloads/deployments.apps/default/shop/log/"
+    viewer = await opened(owner, person, path=path)
+    await viewer.until(lambda v: v.texts == ["from the first"])
+    while not any("follow" in query for query in log.queries):
+        await asyncio.sleep(0.05)
+    log.write("its last")
+    await viewer.until(lambda v: len(v.texts) == 2)
+    server.paths[pod_path("web")] = pod(terminated={"exitCode": 0}, policy="Never")
+    log.end()
+    await viewer.until(lambda v: "ended" in v.notes)
+    server.paths[pod_path("web2")] = pod("web2")
+    LogEndpoint(server, "web2").write("from the second")
+    await database_sync_to_async(pod_row)(owner.cluster, "web2", owner_uid="r")
+    await viewer.until(lambda v: len(v.texts) == 3)
+    assert consumers_logs.streams.used == 1
+    await viewer.socket.disconnect()
+    assert consumers_logs.streams.used == 0
 
 
 async def test_going_on_after_a_lost_connection_doubles_and_loses_nothing(row, log, person) -> None:
