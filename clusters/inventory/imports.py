@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from clusters import console_account, importing, system_cluster
@@ -66,8 +66,9 @@ def work() -> int:
     importing.discard_old()
     done = 0
     while (row := _claimed()) is not None:
+        state = row.state
         try:
-            if row.state == ImportState.CHECKING:
+            if state == ImportState.CHECKING:
                 _check(row)
             else:
                 _exchange(row)
@@ -76,7 +77,7 @@ def work() -> int:
         except Exception:
             # A mistake of the console: the person is told, and others are still served.
             logger.exception("import %s", row.pk)
-            ClusterImport.objects.filter(pk=row.pk).update(
+            _mine(row, state).update(
                 state=ImportState.CHECKED,
                 results=[r | {"waiting": False} for r in row.results]
                 or [failed() for _ in row.chosen],
@@ -126,15 +127,18 @@ def _check(row: ClusterImport) -> None:
     """All chosen contexts side by side; each result is there as soon as it is known."""
     entries = [row.entry(chosen["number"]) for chosen in row.chosen]
     results: list[dict[str, Any]] = [failed() | {"waiting": True} for _chosen in row.chosen]
-    ClusterImport.objects.filter(pk=row.pk).update(results=results)
+    _mine(row, ImportState.CHECKING).update(results=results)
 
     def one(number: int, entry: Entry | None) -> None:
         try:
             if entry is not None:
                 results[number] = check(entry, row.cluster)
             with _lock:
-                # Not when it was taken away or thrown away meanwhile.
-                _mine(row).update(results=list(results), held_until=timezone.now() + HELD)
+                until = timezone.now() + HELD
+                if _mine(row, ImportState.CHECKING).update(
+                    results=list(results), held_until=until
+                ):
+                    row.held_until = until
         finally:
             connections.close_all()
 
@@ -142,7 +146,7 @@ def _check(row: ClusterImport) -> None:
         for future in [pool.submit(one, *pair) for pair in enumerate(entries)]:
             future.result()
     _same_twice(results)
-    ClusterImport.objects.filter(pk=row.pk, state=ImportState.CHECKING).update(
+    _mine(row, ImportState.CHECKING).update(
         state=ImportState.CHECKED, results=results, held_until=None
     )
 
@@ -150,8 +154,12 @@ def _check(row: ClusterImport) -> None:
 _lock = threading.Lock()
 
 
-def _mine(row: ClusterImport) -> Any:
-    return ClusterImport.objects.filter(pk=row.pk, state=ImportState.CHECKING)
+def _mine(row: ClusterImport, state: str) -> QuerySet[ClusterImport]:
+    """The row while it is this watcher's: not once another has taken it, or it was thrown away.
+
+    Else a late result could stand for what was chosen since.
+    """
+    return ClusterImport.objects.filter(pk=row.pk, state=state, held_until=row.held_until)
 
 
 def _same_twice(results: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.utils import timezone
 
-from clusters.inventory import lease
+from clusters.inventory import imports, lease
 from clusters.inventory.imports import identify, work
 from clusters.kube import connect
 from clusters.kube.credentials import CA, CERTIFICATE, KEY, TOKEN
@@ -342,3 +342,24 @@ def test_markup_in_names_stays_text(admin_client, server):
     page = text_of(admin_client.get(f"{PAGE}{row.pk}/"))
     assert "<img src=x" not in page
     assert "&lt;img src=x" in page
+
+
+def test_a_late_result_does_not_stand_for_what_was_chosen_since(admin_client, authority, server):
+    """A watcher that hung for a minute had its good word saved for a cluster nobody looked at."""
+    with ImportServer(authority, uid="uid-2") as other:
+        row = checked(admin_client, kubeconfig(server, other))
+        again = {"context": ["0"], "name-0": "shop"}
+        admin_client.post(f"{PAGE}{row.pk}/", again)
+        hung = imports._claimed()
+        # Another took it over, was done, and the other context was chosen and is looked at.
+        rows = ClusterImport.objects.filter(pk=row.pk)
+        rows.update(
+            chosen=[{"number": 1, "name": "other"}],
+            held_until=timezone.now() + timedelta(minutes=1),
+            results=[],
+        )
+        imports._check(hung)
+        row.refresh_from_db()
+        assert (row.state, row.results) == (ImportState.CHECKING, [])
+        save(admin_client, row)
+        assert not Cluster.objects.exists()
