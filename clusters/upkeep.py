@@ -54,6 +54,11 @@ class Upkeep(threading.Thread):
                     self._once()
                 except DatabaseError as error:
                     logger.warning("cluster %s: database: %s", self._lease.cluster_id, error)
+                except LeaseLost:
+                    raise
+                except Exception:
+                    # A fault of ours with one answer must not end figures, roles and pools.
+                    logger.exception("cluster %s: upkeep", self._lease.cluster_id)
                 finally:
                     connections.close_all()
                 self._ended.wait(self._period)
@@ -90,6 +95,7 @@ class Upkeep(threading.Thread):
         if time.monotonic() < self._access_at or cluster.status not in REACHABLE:
             return
         self._held()
+        self._access_at = time.monotonic() + ACCESS_SOON_SECONDS
         kept = access.keep(cluster, server)
         if kept.changed:
             logger.info("cluster %s: applied %s", cluster.pk, ", ".join(kept.changed))

@@ -55,6 +55,9 @@ class Imports(threading.Thread):
                     identify()
             except DatabaseError as error:
                 logger.warning("imports: database: %s", error)
+            except Exception:
+                # Else every import would wait for ever, and nobody would know why.
+                logger.exception("imports")
             finally:
                 connections.close_all()
             number += 1

@@ -12,6 +12,7 @@ from typing import Any
 from clusters.kube.errors import CertificateRefused, CredentialsMissing
 from clusters.kube.outbound import Outbound
 from clusters.models import Cluster, ClusterSecret, Origin
+from console.secrets.keyring import SecretError
 
 CA = "ca/kubernetes.crt"
 CERTIFICATE = "console/client.crt"
@@ -53,8 +54,7 @@ def stamp(cluster: Cluster, names: tuple[str, ...] = NAMES) -> Stamp:
 
 def credentials_of(cluster: Cluster) -> Credentials:
     """The cluster's credentials, decrypted. Raises CredentialsMissing naming what is not there."""
-    rows = ClusterSecret.objects.filter(cluster=cluster, name__in=NAMES)
-    found = {row.name: str(row.value) for row in rows if row.value}
+    found = _opened(cluster, NAMES)
     # A CA of its own has every cluster that the console made; others may have a public one.
     pair = (CA, CERTIFICATE, KEY) if cluster.origin == Origin.PROVISIONED else (CERTIFICATE, KEY)
     missing = [] if TOKEN in found else [name for name in pair if name not in found]
@@ -79,12 +79,23 @@ def credentials_of(cluster: Cluster) -> Credentials:
 
 def etcd_credentials_of(cluster: Cluster) -> Credentials | None:
     """What the console shows to the cluster's etcd; None until its certificate was made."""
-    rows = ClusterSecret.objects.filter(cluster=cluster, name__in=ETCD_NAMES)
-    found = {row.name: str(row.value) for row in rows if row.value}
+    found = _opened(cluster, ETCD_NAMES)
     if len(found) != len(ETCD_NAMES):
         return None
     ca, certificate, key = (found[name] for name in ETCD_NAMES)
     return Credentials(f"etcd of {cluster.name}", ca, certificate, key)
+
+
+def _opened(cluster: Cluster, names: tuple[str, ...]) -> dict[str, str]:
+    """The cluster's secrets of these names. Raises CredentialsMissing when no key opens them."""
+    rows = ClusterSecret.objects.filter(cluster=cluster, name__in=names)
+    try:
+        return {row.name: str(row.value) for row in rows if row.value}
+    except SecretError as error:
+        raise CredentialsMissing(
+            f"The console cannot open its credentials for the cluster {cluster.name}: {error}",
+            "Give it the key ring that they were encrypted with, or new credentials.",
+        ) from None
 
 
 class _Limited(ssl.SSLSocket):

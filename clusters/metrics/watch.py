@@ -58,6 +58,12 @@ class MetricsWatch(threading.Thread):
                 except DatabaseError as error:
                     self._store.forget()
                     logger.warning("cluster %s: database: %s", self._lease.cluster_id, error)
+                except LeaseLost:
+                    raise
+                except Exception:
+                    # A fault of ours with one answer must not end the collecting for good.
+                    self._store.forget()
+                    logger.exception("cluster %s: metrics", self._lease.cluster_id)
                 finally:
                     connections.close_all()
                 took = max(timezone.now().timestamp() - began, 0.0)

@@ -71,6 +71,10 @@ class Courier(threading.Thread):
         except DatabaseError as error:
             logger.warning("notices: database: %s", error)
             return None
+        except Exception:
+            # One channel that cannot be read must not silence all of them for good.
+            logger.exception("notices: nothing could be claimed")
+            return None
         finally:
             connections.close_all()
 

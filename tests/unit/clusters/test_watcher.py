@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib.sessions.models import Session
 from django.db import connections
 from django.utils import timezone
@@ -65,6 +66,15 @@ def test_it_lists_and_then_follows_the_nodes(server):
         until(lambda: names(cluster) == ["cp1"])
         until(lambda: Cluster.objects.get(pk=cluster.pk).version == "v1.20.2")
     assert server.count("watch=1") >= 1
+
+
+def test_credentials_that_no_key_opens_are_said_as_any_other_outage(server, monkeypatch):
+    """The thread ended instead, again and again, and the cluster stood there as active."""
+    cluster = cluster_of(server)
+    monkeypatch.setenv("FLOTILLA_KEY_RING", Fernet.generate_key().decode())
+    with watching():
+        until(lambda: status(cluster) == ClusterStatus.UNREACHABLE)
+    assert "cannot open its credentials" in Cluster.objects.get(pk=cluster.pk).status_reason
 
 
 def test_a_bookmark_moves_the_watch_on(server):

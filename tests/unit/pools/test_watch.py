@@ -62,3 +62,15 @@ def test_without_the_lease_no_node_is_changed(server) -> None:
     watch.join(8)
     assert not watch.is_alive()
     assert server.requests == [], json.dumps(server.requests)
+
+
+def test_an_answer_that_makes_no_sense_does_not_end_the_rounds(server) -> None:
+    """The figures stood still and the roles were never put right, until the watcher's restart."""
+    roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+    server.paths[roles] = {"items": [{"kind": "ClusterRole"}], "metadata": {}}
+    watch = watching(cluster_of(server))
+    until(lambda: server.count("clusterroles"))
+    watch.join(1)
+    assert watch.is_alive()
+    watch.stop()
+    watch.join(5)
