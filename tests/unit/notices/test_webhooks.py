@@ -338,3 +338,18 @@ def test_several_couriers_send_each_message_once_and_one_that_hangs_holds_up_no_
             assert not one.is_alive()
     ids = [one.headers["flotilla-delivery"] for one in got]
     assert len(ids) == len(set(ids)) == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_channel_that_cannot_be_read_does_not_end_all_sending(channel):
+    """As when its time zone went with an upgrade: the thread ended, and all was "Waiting"."""
+    told()
+    Channel.objects.update(
+        time_zone="Gone/Away", quiet_from="00:00", quiet_until="23:59", break_through=[]
+    )
+    thread = Courier(look_seconds=0.05)
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    thread.stop()
+    thread.join(5)
