@@ -16,6 +16,7 @@ from clusters import live_changes
 from clusters.rights import visible_clusters
 from console.accounts.models import User
 from console.accounts.sessions import still_valid
+from console.live.guarded import TOO_MANY, enter, leave
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class ChangesConsumer(AsyncWebsocketConsumer):
 
     Frames: {"clusters": {"7": 123}}, first of all that may be seen, then of those
     that moved; a cluster that is gone has null. Carries no data: pages ask for
-    that themselves. Closes with 4403 when the right to watch ends.
+    that themselves. Closes with 4403 when the right to watch ends, with 4429 when
+    the person has too many websockets open.
     """
 
     permission = "clusters.view"
@@ -50,11 +52,15 @@ class ChangesConsumer(AsyncWebsocketConsumer):
         if wanted is None:
             await self._refuse(BAD_REQUEST)
             return
+        if not enter(self._user_id or 0, self):
+            await self._refuse(TOO_MANY)
+            return
         await self.accept()
         self._sender = asyncio.create_task(self._follow(wanted, visible))
 
     async def disconnect(self, _code: int) -> None:
         """The viewer has gone."""
+        leave(self._user_id, self)
         sender = getattr(self, "_sender", None)
         if sender is not None:
             sender.cancel()

@@ -22,6 +22,7 @@ from console.live.guarded import BAD_REQUEST, TOO_MANY, Paced
 FRAME_BYTES = 32 * 1024
 FRAMES = 16  # that the browser may be behind: beyond it the program waits
 PENDING_BYTES = 1024 * 1024  # typed or pasted, and not yet taken by the container
+ENTRY_BYTES = 100  # what each message costs besides, an empty one and a new size, too
 MESSAGE_BYTES = 64 * 1024
 WARN_SECONDS = 60
 LARGEST = 1000  # columns or rows
@@ -85,16 +86,7 @@ class ExecConsumer(ObjectConsumer):
             return
         if bytes_data is not None:
             self._last_typed = time.monotonic()
-            self._pending += len(bytes_data)
-            if self._pending > PENDING_BYTES or len(bytes_data) > MESSAGE_BYTES:
-                self._why = "too much input"
-                await self.say(
-                    error="The program does not read what was pasted.",
-                    mend="Paste less at a time, or copy a file into the container.",
-                )
-                await self.end(BAD_REQUEST)
-                return
-            self._typed.put_nowait(bytes_data)
+            await self._queue(bytes_data)
             return
         try:
             message = orjson.loads(text_data or "")
@@ -112,7 +104,19 @@ class ExecConsumer(ObjectConsumer):
                 if size and size != self._size:
                     self._size = size
                     # An empty entry: the writer looks at the size, in the order of what is typed.
-                    self._typed.put_nowait(b"")
+                    await self._queue(b"")
+
+    async def _queue(self, data: bytes) -> None:
+        self._pending += len(data) + ENTRY_BYTES
+        if self._pending > PENDING_BYTES or len(data) > MESSAGE_BYTES:
+            self._why = "too much input"
+            await self.say(
+                error="The program does not read what was pasted.",
+                mend="Paste less at a time, or copy a file into the container.",
+            )
+            await self.end(BAD_REQUEST)
+            return
+        self._typed.put_nowait(data)
 
     async def end(self, code: int) -> None:
         """The right has ended, or a limit was passed."""
@@ -183,7 +187,7 @@ class ExecConsumer(ObjectConsumer):
                 await terminal.resize(*known)
             if data:
                 await terminal.write(data)
-                self._pending -= len(data)
+            self._pending -= len(data) + ENTRY_BYTES
 
     async def _limit(self, started: float) -> None:
         idle, most = settings.TERMINAL_IDLE_SECONDS, settings.TERMINAL_MAX_SECONDS

@@ -6,8 +6,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qs
+from weakref import WeakSet
 
 import orjson
 from channels.db import database_sync_to_async
@@ -24,6 +26,26 @@ NOT_ALLOWED = 4403
 NOT_FOUND = 4404
 TOO_MANY = 4429
 BROKEN = 1011  # RFC 6455, 7.4.1: an unexpected condition
+# Of one person in one process: each asks the database again and again for as long as it is open.
+MOST_SOCKETS = 60
+
+_open: defaultdict[int, WeakSet[AsyncWebsocketConsumer]] = defaultdict(WeakSet)
+
+
+def enter(user_id: int, socket: AsyncWebsocketConsumer) -> bool:
+    """Count a websocket of this person until leave(); False when they have too many open."""
+    if len(_open[user_id]) >= MOST_SOCKETS:
+        return False
+    _open[user_id].add(socket)
+    return True
+
+
+def leave(user_id: int | None, socket: AsyncWebsocketConsumer) -> None:
+    """The websocket is closed; nothing happens for one that was not counted."""
+    if user_id in _open:
+        _open[user_id].discard(socket)
+        if not _open[user_id]:
+            del _open[user_id]
 
 
 class Paced:
@@ -70,6 +92,8 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         raw = self.scope.get("query_string", b"").decode("ascii", "replace")
         self.query = {name: found[-1] for name, found in parse_qs(raw).items()}
         code = await self._check()
+        if not code and not enter(self.user_id or 0, self):
+            code = TOO_MANY
         # Accepted first: a browser cannot read the code of a handshake that was refused.
         await self.accept()
         if code:
@@ -82,6 +106,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         """The browser has gone, or the socket was closed here."""
+        leave(self.user_id, self)
         for task in getattr(self, "_tasks", ()):
             task.cancel()
         for task in getattr(self, "_tasks", ()):

@@ -12,6 +12,7 @@ from django.db.models import F
 from clusters import live_changes
 from clusters.models import Cluster, ClusterStatus
 from console.accounts.models import Role, User
+from console.live import guarded
 from tests.conftest import signed_in
 from tests.factories import ClusterFactory, UserFactory
 from tests.unit.test_websockets import connect, refused
@@ -134,3 +135,27 @@ async def test_any_number_of_pages_are_one_reader_which_ends_with_the_last():
     await asyncio.sleep(0)
     assert reader is not None
     assert reader.cancelled() or reader.cancelling()
+
+
+async def test_one_person_has_so_many_sockets_and_no_more(monkeypatch):
+    """Each asks the database again and again: a thousand of an auditor's stopped the console."""
+    monkeypatch.setattr(guarded, "MOST_SOCKETS", 2)
+    _user, client = await person(Role.AUDITOR)
+    mine = [connect(PATH, client) for _ in range(2)]
+    for socket in mine:
+        await socket.connect()
+        assert await hear(socket) == {}
+    third = connect(PATH, client)
+    await third.connect()
+    assert (await third.receive_output(timeout=3))["code"] == 4429
+    await third.disconnect()
+    _user, another = await person(Role.AUDITOR)
+    theirs = connect(PATH, another)
+    await theirs.connect()
+    assert await hear(theirs) == {}
+    await mine.pop().disconnect()
+    fourth = connect(PATH, client)
+    await fourth.connect()
+    assert await hear(fourth) == {}
+    for socket in (*mine, theirs, fourth):
+        await socket.disconnect()
