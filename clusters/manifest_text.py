@@ -9,7 +9,6 @@ numbers ("22:22" is a text, as kubectl reads it), and true and false alone are b
 from __future__ import annotations
 
 import copy
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any
 
 import yaml
 from django.utils.translation import gettext as _
+
+from clusters.line_diff import line_diff
 
 JSON = dict[str, Any]
 
@@ -203,8 +204,7 @@ def difference(before: JSON | None, after: JSON | None) -> str:
             if one is not None:
                 _mask_pair(one, {})
     left, right = (dump(one).splitlines() if one is not None else [] for one in (old, new))
-    found = list(difflib.unified_diff(left, right, lineterm="", n=4))
-    return "\n".join(found[2:])  # without the names of files
+    return "\n".join(line_diff(left, right))
 
 
 def bare(body: JSON) -> JSON:

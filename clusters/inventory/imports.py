@@ -138,9 +138,7 @@ def _check(row: ClusterImport) -> None:
                 results[number] = check(entry, row.cluster)
             with _lock:
                 until = timezone.now() + HELD
-                if _mine(row, ImportState.CHECKING).update(
-                    results=list(results), held_until=until
-                ):
+                if _mine(row, ImportState.CHECKING).update(results=list(results), held_until=until):
                     row.held_until = until
         finally:
             connections.close_all()

@@ -148,9 +148,7 @@ def test_one_list_of_very_many_is_refused_before_they_are_compared(monkeypatch):
     item = "- {apiVersion: v1, kind: A, metadata: {name: a%d}}\n"
     text = "apiVersion: v1\nkind: List\nitems:\n" + "".join(item % n for n in range(18_000))
     looked_at = []
-    monkeypatch.setattr(
-        manifest_text, "bare", lambda body: looked_at.append(body) or {**body}
-    )
+    monkeypatch.setattr(manifest_text, "bare", lambda body: looked_at.append(body) or {**body})
     with pytest.raises(Refused, match="more than 200 objects"):
         read(text)
     assert len(looked_at) == 200
