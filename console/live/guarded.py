@@ -42,7 +42,7 @@ def enter(user_id: int, socket: AsyncWebsocketConsumer) -> bool:
 
 def leave(user_id: int | None, socket: AsyncWebsocketConsumer) -> None:
     """The websocket is closed; nothing happens for one that was not counted."""
-    if user_id in _open:
+    if user_id is not None and user_id in _open:
         _open[user_id].discard(socket)
         if not _open[user_id]:
             del _open[user_id]
