@@ -14,7 +14,7 @@ from clusters.kube import faults, library, outbound
 from clusters.kube.credentials import Credentials, tls_context
 from clusters.kube.errors import KubeError, ServerNotReady, UnexpectedAnswer
 from clusters.kube.impersonation import Impersonation, in_the_name_of
-from clusters.kube.listing import PLAIN, Listing, Page, walk
+from clusters.kube.listing import PLAIN, Listing, Page, bounded, walk
 from clusters.kube.watch import Watch
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ class Connection:
     ) -> Listing:
         """Every object of a collection, page by page; each page has the time limit.
 
-        accept METADATA_ONLY: the objects' metadata alone.
+        accept METADATA_ONLY: the objects' metadata alone. Raises KubeError, also
+        when all pages take more than four times the limit or 128 MiB: a server
+        may always say that there is one more.
         """
         items: list[JSON] = []
         version = ""
@@ -150,7 +152,8 @@ class Connection:
         def get(query: Mapping[str, str]) -> bytes:
             return self._get(path, query, timeout, accept, impersonation)
 
-        for page in walk(get, partial(self._object, path), _items, params):
+        whole = bounded(get, f"{self.endpoint}{path}", timeout)
+        for page in walk(whole, partial(self._object, path), _items, params):
             items = page.content if page.first else items + page.content
             version = page.resource_version
         return Listing(items, version)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from clusters.kube.errors import Gone
+from clusters.kube import faults
+from clusters.kube.errors import Gone, UnexpectedAnswer
 
 JSON = dict[str, Any]
 T = TypeVar("T")
@@ -20,6 +22,8 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 METADATA_ONLY_OBJECT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 
+PAGES_TIMES = 4
+WHOLE_LIMIT = 128 * 1024 * 1024
 # Pages that are unpacked at a time in this process: 500 pods are 10 MB of JSON and 50 MB of
 # Python objects, and a watcher of many clusters lists them all when it starts.
 _unpacking = threading.BoundedSemaphore(2)
@@ -41,6 +45,30 @@ class Page(Generic[T]):
     resource_version: str
     first: bool
     last: bool
+
+
+def bounded(
+    get: Callable[[Mapping[str, str]], bytes], where: str, seconds: float
+) -> Callable[[Mapping[str, str]], bytes]:
+    """The same get() for a list that is held whole: a server may always tell of one more page.
+
+    seconds: the time limit of one page. Raises KubeError when all of them take
+    more than four times that, or 128 MiB.
+    """
+    ends = time.monotonic() + PAGES_TIMES * seconds
+    size = 0
+
+    def get_more(query: Mapping[str, str]) -> bytes:
+        nonlocal size
+        if time.monotonic() > ends:
+            raise faults.too_slow(where, PAGES_TIMES * seconds)
+        raw = get(query)
+        size += len(raw)
+        if size > WHOLE_LIMIT:
+            raise UnexpectedAnswer(f"{where} lists more than {WHOLE_LIMIT} bytes.")
+        return raw
+
+    return get_more
 
 
 def walk(

@@ -22,6 +22,7 @@ from clusters.kube import (
     ServerNotReady,
     UnexpectedAnswer,
     connect,
+    listing,
 )
 from clusters.kube.credentials import Credentials
 from tests.factories import ClusterFactory
@@ -183,6 +184,33 @@ def test_a_dripping_head_of_an_answer_ends_at_the_time_limit(connection, server)
     with pytest.raises(ClusterUnreachable, match="in time"):
         connection.get_json("/slow", timeout=0.4)
     assert connection.get_json("/slow", timeout=8) == {}
+
+
+def test_a_list_without_an_end_has_one(connection, server):
+    """A server that always told of one more page kept a thread, and all its pages in memory."""
+    page = {"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]}
+    server.paths["/apis/x/v1/things"] = page
+    told: list[KubeError] = []
+
+    def read() -> None:
+        try:
+            connection.listing("/apis/x/v1/things", timeout=0.2)
+        except KubeError as error:
+            told.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(10)
+    server.paths.clear()
+    assert "did not finish" in str(told[0])
+
+
+def test_a_list_of_too_many_bytes_is_refused(connection, server, monkeypatch):
+    monkeypatch.setattr(listing, "WHOLE_LIMIT", 1000)
+    page = {"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a" * 100}}]}
+    server.paths["/apis/x/v1/things"] = page
+    with pytest.raises(UnexpectedAnswer, match="lists more than"):
+        connection.listing("/apis/x/v1/things")
 
 
 def test_a_connection_that_failed_half_way_serves_no_other_call(connection, server):
