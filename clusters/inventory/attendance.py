@@ -9,6 +9,7 @@ from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
 from clusters import notices
+from clusters.import_check import printable
 from clusters.inventory.control_plane import ControlPlaneWatch
 from clusters.inventory.lease import Lease, LeaseLost
 from clusters.inventory.mirror import Mirror
@@ -150,9 +151,10 @@ class Attendance(threading.Thread):
         self._settle(cluster, self._control_plane.reason() or skew_reason(cluster))
         # Of a cluster that this console made, the version is what it was made or upgraded to.
         ours = cluster.origin == Origin.PROVISIONED and bool(cluster.version)
-        if version and not ours and version[:32] != cluster.version:
+        version = printable(version)
+        if version and not ours and version != cluster.version:
             with self.lease.holding() as held:
-                held.version = version[:32]
+                held.version = version
                 held.save(update_fields=["version"])
         if was_away or another_way:
             self._mirror.interrupt()

@@ -68,6 +68,15 @@ def test_it_lists_and_then_follows_the_nodes(server):
     assert server.count("watch=1") >= 1
 
 
+def test_a_version_is_kept_without_what_no_database_takes(server):
+    """PostgreSQL refuses NULs: each pulse failed, and the cluster's rows stood still."""
+    server.git_version = "v1.20.2\x00\x1b[31m\n"
+    cluster = cluster_of(server, version="")
+    with watching():
+        until(lambda: Cluster.objects.get(pk=cluster.pk).version)
+    assert Cluster.objects.get(pk=cluster.pk).version == "v1.20.2[31m"
+
+
 def test_credentials_that_no_key_opens_are_said_as_any_other_outage(server, monkeypatch):
     """The thread ended instead, again and again, and the cluster stood there as active."""
     cluster = cluster_of(server)
