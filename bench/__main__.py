@@ -24,11 +24,14 @@ MEASUREMENTS = {
     "open-log": "bench.open_log",
     "memory": "bench.memory",
     "inventory": "bench.inventory",
+    "fleet": "bench.fleet",
+    "live-rows": "bench.live_rows",
     "create": "bench.create",
     "failover": "bench.failover",
     "create-standard": "bench.create_standard",
     "distribute": "bench.distribute",
     "pages": "bench.pages",
+    "peer": "bench.peer",
 }
 
 

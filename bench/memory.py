@@ -37,10 +37,10 @@ def measure(console: Console, rounds: int) -> Result:
                 raise RuntimeError(f"it does not start:\n{console.said('run')[-2000:]}")
             time.sleep(0.2)
         time.sleep(IDLE_SECONDS)
-        fresh = _processes(process.pid)
+        fresh = processes(process.pid)
         visited = [_visit(console.port, page, cookie) for page in PAGES]
         time.sleep(IDLE_SECONDS)
-        used = _processes(process.pid)
+        used = processes(process.pid)
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -56,7 +56,7 @@ def _visit(port: int, page: str, cookie: str) -> str:
     return f"{page} {answer.status}"
 
 
-def _processes(pid: int) -> dict[str, tuple[int, int]]:
+def processes(pid: int) -> dict[str, tuple[int, int]]:
     """Bytes (RSS, PSS) of a process and everything below it, by what it runs."""
     found: dict[str, tuple[int, int]] = {}
     for below in _tree(pid):
@@ -91,14 +91,14 @@ def _result(
     result = Result(NAME, TITLE, AIM)
     for name, (rss, pss) in used.items():
         before = fresh.get(name, (0, 0))
-        just_started = f"when just started RSS {_mib(before[0])}, PSS {_mib(before[1])}"
-        result.add(name, f"RSS {_mib(rss)}, PSS {_mib(pss)}; {just_started}")
+        just_started = f"when just started RSS {mib(before[0])}, PSS {mib(before[1])}"
+        result.add(name, f"RSS {mib(rss)}, PSS {mib(pss)}; {just_started}")
     rss = sum(value[0] for value in used.values())
     pss = sum(value[1] for value in used.values())
-    result.add("together, just started", f"RSS {_mib(sum(v[0] for v in fresh.values()))}, "
-               f"PSS {_mib(sum(v[1] for v in fresh.values()))}")  # fmt: skip
-    result.add("together, after some pages", f"RSS {_mib(rss)}, PSS {_mib(pss)}")
-    result.figure = f"RSS {_mib(rss)}, PSS {_mib(pss)}"
+    result.add("together, just started", f"RSS {mib(sum(v[0] for v in fresh.values()))}, "
+               f"PSS {mib(sum(v[1] for v in fresh.values()))}")  # fmt: skip
+    result.add("together, after some pages", f"RSS {mib(rss)}, PSS {mib(pss)}")
+    result.figure = f"RSS {mib(rss)}, PSS {mib(pss)}"
     # RSS counts what processes share once for each: the stricter of the two.
     result.met = rss <= MOST
     result.notes = ["visited before: " + ", ".join(visited)]
@@ -106,5 +106,6 @@ def _result(
     return result
 
 
-def _mib(size: int) -> str:
+def mib(size: float) -> str:
+    """As people read it."""
     return f"{size / 2**20:.0f} MiB"

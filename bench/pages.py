@@ -248,12 +248,13 @@ class ApiServer:
 
 
 def _pod_list(pods: int) -> bytes:
-    items: Sequence[dict[str, Any]] = [_pod(n) for n in range(pods)]
+    items: Sequence[dict[str, Any]] = [pod(n) for n in range(pods)]
     answer = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}}
     return json.dumps({**answer, "items": items}).encode()
 
 
-def _pod(n: int) -> dict[str, Any]:
+def pod(n: int) -> dict[str, Any]:
+    """A pod as an API server writes it."""
     time_of = "2026-01-01T00:00:00Z"
     return {
         "metadata": {
