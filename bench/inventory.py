@@ -42,9 +42,9 @@ def measure(console: Console, rounds: int) -> Result:
         watcher = console.start("watcher", "manage.py", "watcher")
         time.sleep(8)
         idle = _rss(watcher)
-        first = _cluster(server, 0)
+        first = cluster_row(server, 0)
         began = time.monotonic()
-        _until(lambda: _pods(first) == PODS, watcher)
+        wait_until(lambda: pods_in(first) == PODS, watcher)
         result.add("1,000 pods listed and written", f"{time.monotonic() - began:.1f} s, with up to "
                    "5 s until the watcher claims the cluster")  # fmt: skip
         time.sleep(5)
@@ -77,7 +77,7 @@ def measure(console: Console, rounds: int) -> Result:
     return result
 
 
-def _cluster(server: object, number: int) -> int:
+def cluster_row(server: object, number: int) -> int:
     """A cluster's row with an admin's credentials; its id."""
     from clusters.kube.credentials import CA, CERTIFICATE, KEY
     from clusters.models import Cluster, ClusterSecret, ClusterStatus, Origin
@@ -95,13 +95,14 @@ def _cluster(server: object, number: int) -> int:
 
 def _more(server: object, first: int, number: int, watcher: subprocess.Popen[bytes]) -> int:
     """Resident bytes once so many more clusters are watched."""
-    many = [_cluster(server, first + n) for n in range(number)]
-    _until(lambda: sum(_pods(pk) for pk in many) == PODS * number, watcher, 300)
+    many = [cluster_row(server, first + n) for n in range(number)]
+    wait_until(lambda: sum(pods_in(pk) for pk in many) == PODS * number, watcher, 300)
     time.sleep(15)
     return _rss(watcher)
 
 
-def _pods(cluster: int) -> int:
+def pods_in(cluster: int) -> int:
+    """How many pods of a cluster are in SQL."""
     from clusters.models import Object
 
     return int(Object.objects.filter(cluster_id=cluster, resource="pods").count())
@@ -156,11 +157,12 @@ def _burst(
         found = [int(labels.get("burst", -1)) for labels in rows.values_list("labels", flat=True)]
         return len([n for n in found if n >= BURST - PODS - WRITERS]) == PODS
 
-    _until(arrived, watcher)
+    wait_until(arrived, watcher)
     return BURST / (time.monotonic() - began), (_cpu(watcher) - spent) / BURST
 
 
-def _until(true: object, watcher: subprocess.Popen[bytes], seconds: float = 120) -> None:
+def wait_until(true: object, watcher: subprocess.Popen[bytes], seconds: float = 120) -> None:
+    """Return when it is true. Raises RuntimeError after so long, or when the watcher ends."""
     ends = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
         if watcher.poll() is not None:
