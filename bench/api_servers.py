@@ -1,9 +1,10 @@
 """A whole fleet's API servers in one process, of which some can be made to hang.
 
-`python -m bench.api_servers FOLDER CLUSTERS`: each cluster is a port of 127.0.0.1 that serves the same
-objects by HTTPS, with certificates from the folder. The first line of its output has the ports as JSON.
-Then it reads lines: `hang N` (the first N clusters), `heal`, `counts`; each is answered with a line of JSON.
-It answers lists in the three forms that the watcher asks for, and watches that stay silent.
+`python -m bench.api_servers FOLDER CLUSTERS`: each cluster is a port of 127.0.0.1 that serves the
+same objects by HTTPS, with certificates from the folder. The first line of its output has the ports
+as JSON. Then it reads lines: `hang N` (the first N clusters), `heal`, `counts`; each is answered
+with a line of JSON. It answers lists in the three forms that the watcher asks for, and watches that
+stay silent.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ class ApiServer:
         status, content = answer(method, target, headers.get("accept", ""), body)
         writer.write(
             f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(content)}\r\n\r\n".encode() + content
+            f"Content-Length: {len(content)}\r\n\r\n".encode()
+            + content
         )
         await writer.drain()
 

@@ -30,7 +30,7 @@ class Console:
 
     def __init__(self) -> None:
         self.data = Path(tempfile.mkdtemp(prefix="flotilla-bench-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._processes: list[subprocess.Popen[bytes]] = []
         self.environment = {
             **os.environ,
@@ -187,7 +187,8 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

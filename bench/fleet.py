@@ -144,9 +144,7 @@ class ApiServers:
 
         self._folder.mkdir()
         self._ca = pki.new_authority("kubernetes")
-        leaf = pki.new_leaf(
-            self._ca, Leaf("kube-apiserver", addresses=("127.0.0.1",), server=True)
-        )
+        leaf = pki.new_leaf(self._ca, Leaf("kube-apiserver", addresses=("127.0.0.1",), server=True))
         for name, text in (
             ("ca.crt", self._ca.certificate), ("server.crt", leaf.certificate),
             ("server.key", leaf.key),

@@ -86,7 +86,7 @@ OBJECTS: dict[str, list[JSON]] = {
     f"{CORE}/services": [
         _named("web", spec={"type": "ClusterIP", "clusterIP": "10.96.0.9", "ports": [{"port": 80}]})
     ],
-    "/apis/networking.k8s.io/v1/ingresses": [_named("web", spec={"rules": [{"host": "a.example"}]})],
+    "/apis/networking.k8s.io/v1/ingresses": [_named("web", spec={"rules": []})],
     f"{CORE}/persistentvolumeclaims": [_named("data", spec={}, status={"phase": "Bound"})],
     f"{CORE}/persistentvolumes": [_named("pv-1", "", spec={}, status={"phase": "Bound"})],
     "/apis/storage.k8s.io/v1/storageclasses": [_named("fast", "", provisioner="csi.example.com")],

@@ -72,6 +72,7 @@ def _watched(
     """Every change as the open page shows it, and the seconds by which clocks may be apart."""
     # While it runs, this thread may not ask the database: playwright has an event loop there.
     from playwright.sync_api import sync_playwright
+
     from tests.integration import bulk
 
     name, _equals, value = cookie.partition("=")

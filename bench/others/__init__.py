@@ -18,20 +18,20 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE.parent / "requirements.txt"
 
 
-def environment() -> Path:
-    """The bench's own virtual environment, made when it is missing or out of date; its bin folder.
+def environment(requirements: Path = REQUIREMENTS) -> Path:
+    """A virtual environment of the bench's own, made when missing or out of date; its bin folder.
 
     Raises CalledProcessError when the packages cannot be had.
     """
-    stamp = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    stamp = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     folder = cache_root() / "bench" / f"venv-{stamp}"
     done = folder / "complete"
     if not done.exists():
-        print(f"Installing {REQUIREMENTS.name} into an environment of its own", file=sys.stderr)
+        print(f"Installing {requirements.name} into an environment of its own", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(folder / "bin/python"), "-m", "pip", "install", "-q"]
         quiet = "--disable-pip-version-check"
-        subprocess.run([*pip, quiet, "-r", str(REQUIREMENTS)], check=True)
+        subprocess.run([*pip, quiet, "-r", str(requirements)], check=True)
         done.touch()
     return folder / "bin"
 
