@@ -105,6 +105,15 @@ class ApiServer:
         if closed:
             await self.listen()
 
+    async def close(self) -> None:
+        """End, whatever it does."""
+        for deaf in self._deaf:
+            deaf.close()
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.counts["connections"] += 1
         self._writers.add(writer)
