@@ -50,8 +50,8 @@ def measure(console: Console, rounds: int) -> Result:
         result.add(f"until the last of {CLUSTERS} clusters was in SQL", _since(began))
         time.sleep(SETTLE)
         visits = Visits(console, processes[-1])
+        quiet = len(sockets.read_text().splitlines())  # what starting took; no page was asked for
         pages = [visits.get()]
-        quiet = len(sockets.read_text().splitlines())
         healthy, early, hanging = Times(), Times(), Times()
         rss, waits = [_rss(processes)], []
         for _round in range(max(rounds, LEAST_ROUNDS)):
