@@ -10,6 +10,7 @@ from django.db import connection
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -30,7 +31,7 @@ SHORT_MARKUP = "<script>alert(1)"
 
 @pytest.fixture
 def cluster() -> Cluster:
-    return ClusterFactory(name="demo", seen=NOW)
+    return ClusterFactory(name="demo", seen=timezone.now())
 
 
 def names(client: Client, cluster: Cluster, tab: str, query: str = "") -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from django.test import Client
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from clusters.models import Cluster, ClusterEvent, ClusterStatus
 from clusters.object_yaml import LAST_APPLIED, shown
 from clusters.yaml_text import document, pieces
 from tests.factories import ClusterFactory
-from tests.unit.fleet.rows import NOW, make
+from tests.unit.fleet.rows import make
 
 pytestmark = pytest.mark.django_db
 MARKUP = '<script>alert(1)</script>"&'
@@ -24,7 +25,7 @@ RESOURCES = [kind.resource for kind in KINDS]
 
 @pytest.fixture
 def cluster() -> Cluster:
-    return ClusterFactory(name="demo", seen=NOW)
+    return ClusterFactory(name="demo", seen=timezone.now())
 
 
 def read(client: Client, cluster: Cluster, rest: str) -> str:

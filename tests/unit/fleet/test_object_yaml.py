@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from clusters.kube import disconnect
 from clusters.models import Cluster
 from console.accounts.models import User
 from tests.unit.clusters.apiserver import ApiServer, Handler
 from tests.unit.clusters.rows import cluster_of
-from tests.unit.fleet.rows import NOW, make
+from tests.unit.fleet.rows import make
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,7 @@ def server() -> Iterator[ApiServer]:
 
 @pytest.fixture
 def cluster(server: ApiServer) -> Iterator[Cluster]:
-    made = cluster_of(server, seen=NOW)
+    made = cluster_of(server, seen=timezone.now())
     yield made
     disconnect(made.pk)
 

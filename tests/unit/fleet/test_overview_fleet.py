@@ -63,7 +63,7 @@ def test_figures_sum_what_pods_ask_for_and_nodes_offer() -> None:
 
 
 def test_fifty_pods_of_one_deployment_are_one_line(admin_client: Client) -> None:
-    cluster = ClusterFactory(name="north", seen=NOW)
+    cluster = ClusterFactory(name="north", seen=timezone.now())
     failing(cluster, 50)
     make(cluster, "nodes", "n9", status="NotReady", health="bad")
     make(cluster, "pods", "alone", "shop", status="Pending", health="warn", summary={
@@ -97,7 +97,7 @@ def test_the_overview_and_the_list_take_the_same_queries_for_any_fleet(
     counts = []
     for clusters in (3, 60):
         for n in range(clusters):
-            cluster = ClusterFactory(name=f"c{clusters}-{n}", seen=NOW)
+            cluster = ClusterFactory(name=f"c{clusters}-{n}", seen=timezone.now())
             failing(cluster, 2)
             refresh(cluster)
         taken = []

@@ -29,7 +29,7 @@ USED = "?columns=name,cpu-used,memory-used"
 def measured(pods: int = 0) -> Cluster:
     """A cluster with figures of node n1, of shop/web, and of the first so many others."""
     until = NOW + timezone.timedelta(days=1)
-    cluster = ClusterFactory(seen=NOW, watcher="me", watcher_until=until)
+    cluster = ClusterFactory(seen=timezone.now(), watcher="me", watcher_until=until)
     uses = {
         (Of.NODE, "", "n1"): Use(0.5, 2.0**30),
         (Of.POD, "shop", "web"): Use(0.25, 2.0**27),
