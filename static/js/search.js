@@ -52,7 +52,8 @@ if (text && place) {
 
   // Enter before the answer is there sends the form: what was typed decides, not old hits.
   text.addEventListener("input", () => (place.dataset.waiting = "1"));
-  place.addEventListener("htmx:afterSettle", () => {
+  // At the swap itself: settling takes a moment longer, in which Enter would still send the form.
+  place.addEventListener("htmx:afterSwap", () => {
     delete place.dataset.waiting;
     const address = new URL(location.href);
     address.searchParams.set("q", text.value);
