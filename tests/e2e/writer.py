@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from tests.e2e.standard import entry_of
 
 EVERY = 0.1
+# What API servers answer while etcd elects: not acknowledged, part of the outage that is measured.
+ELECTING = ("etcdserver: leader changed", "etcdserver: no leader", "etcdserver: request timed out")
 
 
 class Writer(threading.Thread):
@@ -81,6 +83,8 @@ class Writer(threading.Thread):
             text = answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException):
             self._close()
+            return False
+        if answer.status >= 500 and any(words in text for words in ELECTING):
             return False
         if answer.status != 201:
             self.refused.append(f"{answer.status} {text[:200]}")
