@@ -3,7 +3,7 @@
 A list shows boxes on its rows when the reader may do something with them; a
 button sends the chosen keys as `objects` (POST) to the action's view, a named
 view with the cluster's `pk`, which asks for confirmation and finds the rows
-with selected().
+with clusters.several.chosen().
 """
 
 from __future__ import annotations
@@ -12,15 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
-from django.http import HttpRequest
-
-from clusters.models import Cluster, Object
-from clusters.rights import visible_objects
+from clusters.models import Object
 from console.accounts.permissions import ALL_PERMISSIONS, allowed
-
-FIELD = "objects"
-MOST = 200
 
 
 @dataclass(frozen=True)
@@ -71,19 +64,3 @@ bulk_actions = BulkRegistry()
 def key_of(row: Object) -> str:
     """What the box of a row sends: names of Kubernetes have no slash."""
     return f"{row.resource}/{row.namespace}/{row.name}"
-
-
-def selected(request: HttpRequest, cluster: Cluster) -> list[Object]:
-    """The visible rows of this cluster that a list's form names, at most 200, in order of name.
-
-    Keys that name nothing (any more) are left out.
-    """
-    wanted = Q()
-    for key in request.POST.getlist(FIELD)[:MOST]:
-        parts = key.split("/")
-        if len(parts) == 3:
-            wanted |= Q(resource=parts[0], namespace=parts[1], name=parts[2])
-    if not wanted:
-        return []
-    rows = visible_objects(request.user).filter(wanted, cluster=cluster)
-    return list(rows.order_by("resource", "namespace", "name"))

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from clusters.bulk import BulkAction, bulk_actions, selected
+from clusters.bulk import BulkAction, bulk_actions
 from clusters.listings import LISTINGS, POD_LIST
 from clusters.models import Cluster, ClusterEvent, ClusterStatus, Object
+from clusters.several import chosen, named
 from clusters.views_lists import list_context
 from console.accounts.models import Role, User
 from tests.factories import ClusterFactory, UserFactory
@@ -207,10 +208,9 @@ def test_the_chosen_rows_are_those_of_this_cluster_that_are_still_there(
     make(ClusterFactory(), "pods", "other", "shop")
     keys = ["pods/shop/web", "pods/shop/gone", "pods/shop/other", "nodes//n1", "odd", "a/b/c/d"]
     request = RequestFactory().post("/", {"objects": keys})
-    request.user = operator
-    assert [row.name for row in selected(request, cluster)] == ["n1", "web"]
-    request.user = nobody
-    assert selected(request, cluster) == []
+    found = chosen(operator, cluster, named(request))
+    assert {row.name for _key, row in found if row} == {"n1", "web"}
+    assert not any(row for _key, row in chosen(nobody, cluster, named(request)))
 
 
 def test_columns_are_kept_in_the_browser(admin_client: Client, cluster: Cluster) -> None:
