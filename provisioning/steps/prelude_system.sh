@@ -18,14 +18,17 @@ fl_dying() {
   [ "${fl_n:-0}" -ge "$((${fl_old:-0} + 4))" ] 2>/dev/null
 }
 
+# What a unit said last, and the known cause among it: a Go program that panics prints some
+# hundred lines of stacks after the reason.
 fl_unit_failed() {
   fl_j=$(journalctl -u "$1" -n 20 --no-pager -o cat 2>/dev/null)
-  case $fl_j in
+  fl_c=$(journalctl -u "$1" -n 1000 --since=-120s --no-pager -o cat 2>/dev/null |
+    grep -iE 'address already in use|no space left' | tail -n 1)
+  case $fl_c in
     *[Aa]ddress' already in use'*)
-      fl_j=$(printf '%s\n' "$fl_j" | grep -i 'already in use' | tail -n 1)
-      fl_p=$(printf '%s\n' "$fl_j" | sed -n 's/.*:\([0-9]\{1,5\}\): bind.*/\1/p')
-      fl_fail port_in_use "$1 runs" "port ${fl_p:-?} is taken: $(ss -Hltnp ${fl_p:+"sport = :$fl_p"} 2>/dev/null | sed 's/.*users:/users:/' | sort -u | head -n 5)$NL$fl_j" ;;
-    *[Nn]o' space left'*) fl_fail disk_full "$1 runs" "$(df -h 2>/dev/null)$NL$fl_j" ;;
+      fl_p=$(printf '%s\n' "$fl_c" | sed -n 's/.*:\([0-9]\{1,5\}\): bind.*/\1/p')
+      fl_fail port_in_use "$1 runs" "port ${fl_p:-?} is taken: $(ss -Hltnp ${fl_p:+"sport = :$fl_p"} 2>/dev/null | sed 's/.*users:/users:/' | sort -u | head -n 5)$NL$fl_c" ;;
+    *[Nn]o' space left'*) fl_fail disk_full "$1 runs" "$fl_c$NL$(df -h 2>/dev/null)$NL$fl_j" ;;
   esac
   fl_fail unit_failed "$1 runs" "$(systemctl show -p ActiveState,SubState,Result,NRestarts "$1" | tr '\n' ' ')$NL$fl_j"
 }

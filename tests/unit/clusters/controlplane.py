@@ -28,10 +28,8 @@ COLUMNS = "# pxname,svname,status,check_status,check_code"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("0.0.0.0", 0))
-        return probe.getsockname()[1]
+# Below the ports that the kernel gives to whoever asks for any, so that nobody has them.
+PORTS = range(12_000, 32_000)
 
 
 class Part:
@@ -257,8 +255,8 @@ class ControlPlane:
 
     def __init__(self, members: int = 3) -> None:
         self._base = f"127.{random.randint(20, 250)}.{os.getpid() % 250 + 1}"
-        self.ports = Ports(free_port(), free_port(), free_port())
-        self.entry = free_port()
+        api, stats, etcd, self.entry = random.sample(PORTS, 4)
+        self.ports = Ports(api, stats, etcd)
         self.vip = f"{self._base}.100"
         self.kube, self.etcd_ca = Authority(), Authority("etcd")
         addresses = [self.address(n) for n in range(1, members + 1)]

@@ -112,6 +112,21 @@ def test_a_unit_that_keeps_dying_ends_the_wait(host: LocalHost) -> None:
     assert "panic: bad flag" in str(run.failure["found"])
 
 
+def test_the_cause_is_found_above_the_stacks_of_a_panic(host: LocalHost) -> None:
+    host.program("systemctl", "echo ActiveState=failed; echo NRestarts=9")
+    journal = host.path("journal")
+    stacks = "".join(f"goroutine {n} [running]:\n" for n in range(300))
+    journal.write_text(f"panic: write /var/lib/etcd: no space left on device\n{stacks}")
+    host.program(
+        "journalctl",
+        f"n=10; while [ $# -gt 0 ]; do [ $1 = -n ] && n=$2; shift; done; tail -n $n {journal}",
+    )
+    run = host.make(Wait("w", "etcd", "false", 60, "ready", units=("etcd.service",)))
+    assert run.failure["hint_code"] == "disk_full"
+    assert "write /var/lib/etcd: no space left" in str(run.failure["found"])
+    assert "goroutine 299" in str(run.failure["found"])
+
+
 def test_a_probe_that_finds_something_fails_with_it(host: LocalHost) -> None:
     good = Probe("p", "Fine", "true", "nothing", "left_behind")
     assert host.make(good).states(good.key) == ["ok"]
