@@ -1,4 +1,4 @@
-"""How often tests kill: every third time in a run, so that CI stays short; each on demand.
+"""How often tests kill: every fifth time in a run, so that CI stays short; each on demand.
 
 FLOTILLA_TEST_KILLS=1 kills at every boundary of steps, and thirty times at random. Where a shorter
 run begins is drawn from FLOTILLA_TEST_SEED, so that many runs go through all boundaries.
@@ -12,7 +12,7 @@ import time
 
 from tests.e2e.console import ENDED, Console
 
-EVERY = int(os.environ.get("FLOTILLA_TEST_KILLS", "3"))
+EVERY = int(os.environ.get("FLOTILLA_TEST_KILLS", "5"))
 SEED = int(os.environ.get("FLOTILLA_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 AT_RANDOM = 30 // EVERY
 
