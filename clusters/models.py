@@ -112,12 +112,19 @@ class Cluster(models.Model):
     not_watched = models.JSONField(default=dict, blank=True)
     # Whether people can act inside (clusters.access): {"state": "ok|refused|unknown", "reason"}.
     access = models.JSONField(default=dict, blank=True)
+    # The namespace in which this console itself runs, when it runs in this cluster.
+    console_namespace = models.CharField(max_length=63, blank=True)
 
     class Meta:
         ordering = ("name",)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def hosts_console(self) -> bool:
+        """Whether this console itself runs on the cluster, also where its namespace is unknown."""
+        return self.origin == Origin.SYSTEM or bool(self.console_namespace)
 
     def set_status(self, status: ClusterStatus, reason: str = "") -> None:
         """Change the status in one write; since-when moves only when the status does."""

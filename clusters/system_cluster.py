@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from clusters.given import Entry
@@ -15,7 +16,7 @@ from clusters.kube import Connection, KubeError
 from clusters.kube.credentials import CA, TOKEN, Credentials
 from clusters.kube.given_secrets import certificates_pem, plain_token, token_expiry
 from clusters.kube.strict_yaml import Refused
-from clusters.models import Cluster, ClusterSecret, ClusterStatus, Origin
+from clusters.models import Cluster, ClusterSecret, ClusterStatus, Origin, dns_label
 from console.audit.record import record
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,18 @@ def find() -> Cluster | None:
     if cluster is None:
         return _add(entry)
     _take_over(cluster, entry)
+    _remember(cluster)
     return cluster
+
+
+def namespace() -> str:
+    """The namespace of this pod, as Kubernetes mounts it; "" where it says none."""
+    try:
+        found = (Path(settings.SYSTEM_ACCOUNT_DIR) / "namespace").read_text().strip()
+        dns_label(found)
+    except (OSError, UnicodeDecodeError, ValidationError):
+        return ""
+    return found
 
 
 def mounted() -> Entry | None:
@@ -70,8 +82,10 @@ def _add(entry: Entry) -> Cluster | None:
     finally:
         if connection is not None:
             connection.close()
-    if Cluster.objects.filter(uid=uid).exists():
-        return None  # somebody imported it before
+    known = Cluster.objects.filter(uid=uid).first()
+    if known is not None:
+        _remember(known)  # somebody imported it before
+        return None
     taken = set(Cluster.objects.values_list("name", flat=True))
     cluster = Cluster(
         name=suggested(NAME, taken),
@@ -80,15 +94,34 @@ def _add(entry: Entry) -> Cluster | None:
         endpoint=entry.server,
         version=printable(version),
         uid=uid,
+        console_namespace=namespace(),
     )
     try:
         with transaction.atomic():
             cluster.save()
             put_secrets(cluster, entry)
-            record("cluster.imported", cluster, after={"endpoint": entry.server, "found": "pod"})
+            after = {"endpoint": entry.server, "console_namespace": cluster.console_namespace}
+            record("cluster.imported", cluster, after={**after, "found": "pod"})
     except IntegrityError:
         return None  # another watcher was faster
     return cluster
+
+
+def _remember(cluster: Cluster) -> None:
+    """In which namespace of the cluster this console runs: operators only look beside it.
+
+    Kept where this pod does not know its namespace: a guard does not go by itself.
+    """
+    here, before = namespace(), cluster.console_namespace
+    if not here or here == before:
+        return
+    with transaction.atomic():
+        Cluster.objects.filter(pk=cluster.pk).update(console_namespace=here)
+        cluster.console_namespace = here
+        record(
+            "cluster.console_found", cluster, before={"console_namespace": before},
+            after={"console_namespace": here},
+        )  # fmt: skip
 
 
 def _take_over(cluster: Cluster, entry: Entry) -> None:

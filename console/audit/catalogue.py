@@ -40,6 +40,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "release.removed": _("Removed a release"),
     "cluster.created": _("Created a cluster"),
     "cluster.imported": _("Imported a cluster"),
+    "cluster.console_found": _("Found the console itself on a cluster"),
     "cluster.credentials_replaced": _("Replaced the credentials of a cluster"),
     "cluster.forgotten": _("Forgot a cluster"),
     "cluster.changed": _("Changed a cluster"),

@@ -79,6 +79,46 @@ def test_the_same_cluster_imported_before_is_not_added_again(pod):
     assert Cluster.objects.count() == 1
 
 
+def test_the_namespace_of_the_console_is_kept_and_follows(pod):
+    (pod / "namespace").write_text("fleet\n")
+    found = system_cluster.find()
+    assert found.console_namespace == "fleet" and found.hosts_console
+    (pod / "namespace").write_text("fleet-2")
+    system_cluster.find()
+    found.refresh_from_db()
+    assert found.console_namespace == "fleet-2"
+    event = AuditEvent.objects.get(action="cluster.console_found")
+    assert event.before == {"console_namespace": "fleet"}
+    assert event.after == {"console_namespace": "fleet-2"}
+
+
+@pytest.mark.parametrize("text", [None, "", "Not/A_Namespace", "a" * 64])
+def test_a_namespace_that_is_none_takes_no_guard_away(pod, text):
+    (pod / "namespace").write_text("fleet")
+    found = system_cluster.find()
+    (pod / "namespace").unlink()
+    if text is not None:
+        (pod / "namespace").write_text(text)
+    system_cluster.find()
+    found.refresh_from_db()
+    assert found.console_namespace == "fleet"
+    assert not AuditEvent.objects.filter(action="cluster.console_found").exists()
+
+
+def test_a_cluster_without_a_known_namespace_still_hosts_the_console(pod):
+    found = system_cluster.find()
+    assert found.console_namespace == "" and found.hosts_console
+
+
+def test_an_import_of_the_same_cluster_is_known_as_the_consoles(pod):
+    (pod / "namespace").write_text("fleet")
+    known = ClusterFactory(name="known", origin=Origin.IMPORTED, uid="uid-1")
+    assert not known.hosts_console
+    assert system_cluster.find() is None
+    known.refresh_from_db()
+    assert known.console_namespace == "fleet" and known.hosts_console
+
+
 def test_outside_of_a_pod_nothing_happens(settings, server):
     settings.KUBERNETES_SERVICE_HOST = ""
     assert system_cluster.find() is None
