@@ -2,21 +2,22 @@
 
 The console calls a cluster in a person's name (`clusters.rights.acting`), in one
 of the groups flotilla:platform:<role>. The cluster's own RBAC decides, by the
-roles below. They list every resource by name: RBAC only adds, so a wildcard of
-the core group would carry secrets, logs and proxies with it. None holds
-`escalate`, `bind`, `impersonate`, node proxy or token creation, and none but
-the admin's reads secrets ("Role Based Access Control Good Practices").
+roles of `clusters.access_roles`, which this module keeps on every cluster. On the
+cluster of the console itself they are narrower: operators look, and read logs in
+every namespace but the console's (docs/decisions/0029-guarded-namespaces.md).
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from django.utils.translation import gettext as _
 
+from clusters.access_roles import LOGS, RBAC, Rule, rules_of
 from clusters.kube import (
     AccessRefused,
     Connection,
@@ -32,96 +33,42 @@ from console.accounts.models import Role
 
 JSON = dict[str, Any]
 
-RBAC = "rbac.authorization.k8s.io"
 ROLES = f"/apis/{RBAC}/v1/clusterroles"
 BINDINGS = f"/apis/{RBAC}/v1/clusterrolebindings"
+IN_NAMESPACES = f"/apis/{RBAC}/v1/rolebindings"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 PART = "app.kubernetes.io/component"
 LABELS = {MANAGED_BY: "flotilla", PART: "access"}
-READ = ("get", "list", "watch")
-WRITE = (*READ, "create", "update", "patch", "delete", "deletecollection")
 # The authorizer hears of a new role by a watch: it takes a moment.
 PROBES, PROBE_PAUSE = 5, 0.3
 
+# Logs on the console's own cluster: a role of their own, bound namespace by namespace.
+LOGS_ROLE = f"{PLATFORM_GROUP}{Role.OPERATOR}:logs"
+
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
 
-Rule = tuple[str, tuple[str, ...], tuple[str, ...]]  # group, resources, verbs
 
-_READABLE: tuple[Rule, ...] = (
-    (
-        "",
-        (
-            "configmaps", "endpoints", "events", "limitranges", "namespaces", "nodes",
-            "persistentvolumeclaims", "persistentvolumes", "pods", "pods/status", "podtemplates",
-            "replicationcontrollers", "resourcequotas", "serviceaccounts", "services",
-        ),
-        READ,
-    ),
-    ("apps", ("controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets",
-              "deployments/scale", "replicasets/scale", "statefulsets/scale"), READ),
-    ("batch", ("cronjobs", "jobs"), READ),
-    ("autoscaling", ("horizontalpodautoscalers",), READ),
-    ("policy", ("poddisruptionbudgets",), READ),
-    ("networking.k8s.io", ("ingressclasses", "ingresses", "networkpolicies"), READ),
-    ("storage.k8s.io", ("csidrivers", "csinodes", "storageclasses", "volumeattachments"), READ),
-    ("discovery.k8s.io", ("endpointslices",), READ),
-    ("events.k8s.io", ("events",), READ),
-    ("coordination.k8s.io", ("leases",), READ),
-    ("scheduling.k8s.io", ("priorityclasses",), READ),
-    ("metrics.k8s.io", ("nodes", "pods"), READ),
-    ("apiextensions.k8s.io", ("customresourcedefinitions",), READ),
-    ("apiregistration.k8s.io", ("apiservices",), READ),
-    (RBAC, ("clusterrolebindings", "clusterroles", "rolebindings", "roles"), READ),
-)  # fmt: skip
+def manifests(cluster: Cluster, namespaces: Iterable[str] = ()) -> list[JSON]:
+    """The roles and bindings that a cluster is to have, as the API takes them.
 
-_OPERATED: tuple[Rule, ...] = (
-    (
-        "",
-        ("configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "services"),
-        WRITE,
-    ),
-    ("", ("nodes",), ("patch", "update")),  # cordon, labels, taints
-    ("", ("pods/log",), ("get",)),
-    ("", ("pods/exec",), ("create", "get")),  # get: over a websocket
-    ("", ("pods/eviction",), ("create",)),
-    ("apps", ("daemonsets", "deployments", "replicasets", "statefulsets"), WRITE),
-    (
-        "apps",
-        ("deployments/scale", "replicasets/scale", "statefulsets/scale"),
-        ("get", "update", "patch"),
-    ),
-    ("batch", ("cronjobs", "jobs"), WRITE),
-    ("autoscaling", ("horizontalpodautoscalers",), WRITE),
-    ("policy", ("poddisruptionbudgets",), WRITE),
-    ("networking.k8s.io", ("ingresses", "networkpolicies"), WRITE),
-)
-
-_RULES: dict[str, tuple[Rule, ...]] = {
-    Role.OPERATOR: (*_READABLE, *_OPERATED),
-    Role.AUDITOR: _READABLE,
-}
-
-
-def manifests() -> list[JSON]:
-    """The roles and bindings that each cluster is to have, as the API takes them."""
-    found = [_role(role, rules) for role, rules in _RULES.items()]
+    namespaces: all that the cluster has; of account only where the console itself runs on it.
+    """
+    rules = rules_of(hosts_console=cluster.hosts_console)
+    found = [_role(_name(role), of) for role, of in rules.items()]
     found.append(_binding(Role.ADMIN, "cluster-admin"))
-    found += [_binding(role, _name(role)) for role in _RULES]
+    found += [_binding(role, _name(role)) for role in rules]
+    if cluster.hosts_console:
+        found.append(_role(LOGS_ROLE, LOGS))
+        found += [_logs_binding(name) for name in sorted(_with_logs(cluster, namespaces))]
     return found
 
 
-def grants(role: str, verb: str, resource: str) -> bool:
-    """Whether a platform role may do a verb to a resource ("deployments.apps", "pods/exec").
+def _with_logs(cluster: Cluster, namespaces: Iterable[str]) -> set[str]:
+    """Of the namespaces of the console's cluster, those whose logs operators read.
 
-    By the roles above alone: the cluster itself has the last word.
+    None while nobody knows in which of them the console runs.
     """
-    if role == Role.ADMIN:
-        return True
-    plural, _dot, group = resource.partition(".")
-    return any(
-        group == of and plural in plurals and verb in verbs
-        for of, plurals, verbs in _RULES.get(role, ())
-    )
+    return set(namespaces) - {cluster.console_namespace} if cluster.console_namespace else set()
 
 
 class Ensured(NamedTuple):
@@ -135,23 +82,27 @@ class Ensured(NamedTuple):
     error: KubeError | None = None
 
 
-def ensure(connection: Connection) -> Ensured:
+def ensure(connection: Connection, cluster: Cluster) -> Ensured:
     """Bring the roles on a cluster to what `manifests` says, and try whether they work.
 
-    Two lists and one question when nothing differs; what differs, also by
-    somebody's hand, is applied as `flotilla`. The question is put in an
+    Two lists (four on the console's own cluster) and one question when nothing differs; what
+    differs, also by somebody's hand, is applied as `flotilla`, the roles of the whole cluster
+    before the bindings in namespaces. The question is put in an
     operator's name: it also answers for roles that somebody else put there.
     """
     changed: list[str] = []
     error: KubeError | None = None
     try:
-        for path, body in _different(connection):
-            connection.apply(path, body, force=True)
+        for path, body in _different(connection, cluster):
+            if body is None:
+                connection.delete(path)
+            else:
+                connection.apply(path, body, force=True)
             changed.append(path.split("/v1/")[1].replace("%3A", ":"))
     except KubeError as caught:
         error = caught
     try:
-        works = _works(connection, patiently=bool(changed))
+        works = _works(connection, cluster, patiently=bool(changed))
     except KubeError as caught:
         return Ensured(tuple(changed), False, error or caught)
     return Ensured(tuple(changed), works, error)
@@ -159,7 +110,7 @@ def ensure(connection: Connection) -> Ensured:
 
 def keep(cluster: Cluster, connection: Connection) -> Ensured:
     """`ensure`, and the cluster's row says how it went. For the watcher, every ten minutes."""
-    ensured = ensure(connection)
+    ensured = ensure(connection, cluster)
     access = judged(ensured)
     if access is not None and access != cluster.access:
         Cluster.objects.filter(pk=cluster.pk).update(access=access)
@@ -186,24 +137,61 @@ def problem(cluster: Cluster) -> str:
     return str(access.get("reason") or "") or _("The cluster refuses to let the console act.")
 
 
-def _different(connection: Connection) -> list[tuple[str, JSON]]:
-    """Path and manifest of each object that the cluster has not, or not so."""
+def _different(connection: Connection, cluster: Cluster) -> Iterator[tuple[str, JSON | None]]:
+    """Path and manifest of what the cluster has not, or not so; None for what is to go.
+
+    What is listed is listed when it is come to: a console that may not list bindings in
+    namespaces still keeps the roles of the whole cluster.
+    """
+    there = {**_there(connection, ROLES), **_there(connection, BINDINGS)}
+    for body in manifests(cluster):
+        yield from _put_right(connection, there, body)
+    if not cluster.hosts_console:
+        return
+    bound = _there(connection, IN_NAMESPACES)
+    wanted = [_logs_binding(name) for name in sorted(_with_logs(cluster, _alive(connection)))]
+    for body in wanted:
+        yield from _put_right(connection, bound, body)
+    for path in sorted(bound.keys() - {path_of(body) for body in wanted}):
+        if path.endswith(f"/{quote(LOGS_ROLE, safe='')}"):
+            yield path, None
+
+
+def _put_right(
+    connection: Connection, there: Mapping[str, JSON], body: JSON
+) -> Iterator[tuple[str, JSON]]:
+    path = path_of(body)
+    live = there.get(path)
+    if live is not None and _content(live) == _content(body):
+        return
+    if live is not None and live.get("roleRef") != body.get("roleRef"):
+        connection.delete(path)  # a roleRef cannot be changed
+    yield path, body
+
+
+def _there(connection: Connection, collection: str) -> dict[str, JSON]:
+    """What this console keeps in a collection, by path."""
     query = {"labelSelector": f"{MANAGED_BY}=flotilla,{PART}=access"}
-    there = {
-        path: {item["metadata"]["name"]: item for item in connection.listing(path, query).items}
-        for path in (ROLES, BINDINGS)
+    items = connection.listing(collection, query).items
+    return {path_of(item, collection): item for item in items}
+
+
+def _alive(connection: Connection) -> set[str]:
+    """The namespaces that are not about to end: those take nothing new."""
+    return {
+        item["metadata"]["name"]
+        for item in connection.listing("/api/v1/namespaces").items
+        if (item.get("status") or {}).get("phase") != "Terminating"
     }
-    wrong = []
-    for body in manifests():
-        path = ROLES if body["kind"] == "ClusterRole" else BINDINGS
-        name = body["metadata"]["name"]
-        live, own = there[path].get(name), f"{path}/{quote(name, safe='')}"
-        if live is not None and _content(live) == _content(body):
-            continue
-        if live is not None and live.get("roleRef") != body.get("roleRef"):
-            connection.delete(own)  # a roleRef cannot be changed
-        wrong.append((own, body))
-    return wrong
+
+
+def path_of(body: JSON, collection: str = "") -> str:
+    """The path of a role or binding; collection: of one out of a list, which names no kind."""
+    metadata = body["metadata"]
+    own = quote(metadata["name"], safe="")
+    if namespace := metadata.get("namespace"):
+        return f"/apis/{RBAC}/v1/namespaces/{quote(namespace, safe='')}/rolebindings/{own}"
+    return f"{collection or (ROLES if body['kind'] == 'ClusterRole' else BINDINGS)}/{own}"
 
 
 def _content(item: JSON) -> str:
@@ -211,15 +199,17 @@ def _content(item: JSON) -> str:
     return json.dumps([item.get(k) for k in ("rules", "roleRef", "subjects")], sort_keys=True)
 
 
-def _works(connection: Connection, *, patiently: bool) -> bool:
+def _works(connection: Connection, cluster: Cluster, *, patiently: bool) -> bool:
+    """Whether an operator may do there what operators do."""
+    asks = {"verb": "patch", "group": "apps", "resource": "deployments"}
+    if cluster.hosts_console:
+        asks = {"verb": "list", "resource": "pods"}
     who = Impersonation("flotilla:probe", (f"{PLATFORM_GROUP}{Role.OPERATOR}",))
     probe = Acting(connection, who)
     asked = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": {
-            "resourceAttributes": {"verb": "patch", "group": "apps", "resource": "deployments"}
-        },
+        "spec": {"resourceAttributes": asks},
     }
     for left in range(PROBES if patiently else 1, 0, -1):
         try:
@@ -246,15 +236,23 @@ def _name(role: str) -> str:
     return f"{PLATFORM_GROUP}{role}"
 
 
-def _role(role: str, rules: tuple[Rule, ...]) -> JSON:
+def _role(name: str, rules: tuple[Rule, ...]) -> JSON:
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "ClusterRole",
-        "metadata": {"name": _name(role), "labels": dict(LABELS)},
+        "metadata": {"name": name, "labels": dict(LABELS)},
         "rules": [
             {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
             for group, resources, verbs in rules
         ],
+    }
+
+
+def _logs_binding(namespace: str) -> JSON:
+    return {
+        **_binding(Role.OPERATOR, LOGS_ROLE),
+        "kind": "RoleBinding",
+        "metadata": {"name": LOGS_ROLE, "namespace": namespace, "labels": dict(LABELS)},
     }
 
 

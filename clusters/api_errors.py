@@ -19,10 +19,11 @@ from clusters.kube import (
     TooManyRequests,
 )
 from clusters.manifest_text import Refused
-from clusters.operate import NotPossible
+from clusters.operate import NotAllowed, NotPossible
 
 # The most particular class first.
 _STATUS: tuple[tuple[type[KubeError], int], ...] = (
+    (NotAllowed, status.HTTP_403_FORBIDDEN),
     (NotPossible, status.HTTP_409_CONFLICT),
     (CredentialsMissing, status.HTTP_409_CONFLICT),
     (Forbidden, status.HTTP_403_FORBIDDEN),

@@ -18,11 +18,10 @@ from rest_framework.views import APIView
 from clusters import pod_audit
 from clusters.consumers_logs import busy, streams
 from clusters.kube import AccessRefused, CredentialsMissing, KubeError, NotFound
-from clusters.kube.credentials import credentials_of
 from clusters.kube.logs import LogStream
-from clusters.kube.streams import Doer
 from clusters.log_options import BadOption, options_of
-from clusters.rights import acting, object_or_404
+from clusters.operate import NotAllowed, doer
+from clusters.rights import object_or_404
 from console.accounts.models import User
 from console.live.handover import on_own_thread
 
@@ -90,10 +89,10 @@ class PodLogView(APIView):
         if not streams.take():
             raise TooMany(" ".join(busy()))
         try:
-            doer = Doer(credentials_of(row.cluster), acting(user))
+            asked = doer(row, user, "clusters.logs")
             stamps = parameters.get("timestamps", "") in ("1", "true")
             query = options.query(options.container, timestamps=stamps)
-            stream = LogStream(doer, row.namespace, row.name, query, SECONDS)
+            stream = LogStream(asked, row.namespace, row.name, query, SECONDS)
             # The first part before the answer's head: only then is its status known.
             parts = stream.parts()
             first = next(parts, b"")
@@ -130,7 +129,7 @@ def _refusal(error: KubeError) -> exceptions.APIException:
     detail = f"{error.cause} {error.mend}".strip()
     if isinstance(error, NotFound):
         return exceptions.NotFound(detail)
-    if isinstance(error, AccessRefused):
+    if isinstance(error, (AccessRefused, NotAllowed)):
         return exceptions.PermissionDenied(detail)
     if error.status == 400:
         return exceptions.ValidationError({"container": [detail]})

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from clusters.models import Object
-from console.accounts.permissions import ALL_PERMISSIONS, allowed
+from clusters.models import Cluster, Object
+from clusters.rights import may
+from console.accounts.permissions import ALL_PERMISSIONS
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ class BulkRegistry:
         self.actions.append(action)
         self.actions.sort(key=lambda a: a.order)
 
-    def for_list(self, user: Any, resources: Iterable[str]) -> list[BulkAction]:
-        """The buttons that the user may press on a list of these resources."""
+    def for_list(self, user: Any, cluster: Cluster, resources: Iterable[str]) -> list[BulkAction]:
+        """The buttons that the user may press on a list of these resources of a cluster."""
         shown = list(resources)
         return [
             action
             for action in self.actions
-            if allowed(user, action.permission) and any(map(action.for_resource, shown))
+            if may(user, action.permission, cluster) and any(map(action.for_resource, shown))
         ]
 
 

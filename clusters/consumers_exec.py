@@ -41,6 +41,7 @@ class ExecConsumer(ObjectConsumer):
     """
 
     permission = "clusters.exec"
+    audit = "pod.terminal_opened"
     _terminal: Terminal | None = None
     _why = "left"
     _exit_code: int | None = None

@@ -52,6 +52,7 @@ class LogConsumer(ObjectConsumer):
     """
 
     permission = "clusters.logs"
+    audit = "pod.logs_read"
 
     async def run(self) -> None:
         """Send what was printed so far, then what is printed from now on."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from clusters import pod_audit
 from clusters.kube import KubeError
-from clusters.kube.credentials import credentials_of
 from clusters.kube.streams import Doer
 from clusters.models import Object
-from clusters.rights import acting, visible_clusters, visible_objects
+from clusters.operate import doer
+from clusters.rights import visible_clusters, visible_objects, why_not_here
 from console.accounts.models import User
 from console.live.guarded import GuardedConsumer
 
@@ -16,8 +19,11 @@ from console.live.guarded import GuardedConsumer
 class ObjectConsumer(GuardedConsumer):
     """A websocket below an object's address: pk, namespace, name, and resource or pods."""
 
+    audit = ""  # the action whose failure a refusal is
     row: Object | None = None
     user: User
+    _seen: Object | None = None  # as it was at the last look
+    _judged = False
     doer: Doer
     trouble: KubeError | None = None
 
@@ -34,12 +40,27 @@ class ObjectConsumer(GuardedConsumer):
             self.row, self.user = seen, user
             self._prepare(user, seen)
         if seen is not None:
+            self._seen = seen
             return True
         gone = self.row is not None and not Object.objects.filter(**place).exists()
         return gone and visible_clusters(user).filter(pk=self.values["pk"]).exists()
 
+    def refused(self, user: User) -> tuple[str, str]:
+        """Why only admins may do this where the object is; recorded when it begins with that."""
+        row = self._seen
+        if row is None:
+            return "", ""
+        why = why_not_here(user, self.permission, row.cluster, row.namespace)
+        if why and not self._judged:
+            pod_audit.recorded(
+                self.audit, user, row.cluster, pod_audit.place(row), scope=self.scope,
+                reason=why, failed=True,
+            )  # fmt: skip
+        self._judged = True
+        return why, _("Ask a platform admin to do it.") if why else ""
+
     def _prepare(self, user: User, row: Object) -> None:
         try:
-            self.doer = Doer(credentials_of(row.cluster), acting(user))
+            self.doer = doer(row, user, self.permission)
         except KubeError as error:
             self.trouble = error

@@ -14,7 +14,7 @@ from clusters.kube.manifests import Outcome, State, Wish
 from clusters.kube.workloads_api import Effect
 from clusters.manifest_text import Manifest
 from clusters.models import Cluster
-from clusters.operate import NotPossible, connection, tell
+from clusters.operate import NotPossible, connection, refuse_by_place, tell
 from console.accounts.models import User
 
 # As many as a request tries itself; more are a task with a live log.
@@ -46,7 +46,11 @@ def in_request(
     user: User,
     request: HttpRequest | None = None,
 ) -> list[Outcome]:
-    """Try or apply at most 20 objects within 10 s. Raises KubeError when none could be begun."""
+    """Try or apply at most 20 objects within 10 s.
+
+    Raises NotAllowed on a cluster that only admins change, KubeError when none could be begun.
+    """
+    refuse_by_place(user, "clusters.operate", cluster)
     conn = connection(cluster, user, SECONDS)
     deadline = time.monotonic() + SECONDS
     outcomes = kube.run(conn, manifests, wish, deadline=deadline)

@@ -9,7 +9,8 @@ from typing import Any
 from django.http import HttpRequest
 
 from clusters.models import Object
-from console.accounts.permissions import ALL_PERMISSIONS, allowed
+from clusters.rights import may_with
+from console.accounts.permissions import ALL_PERMISSIONS
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ class ObjectRegistry:
 
     def tabs_for(self, user: Any, row: Object) -> list[ObjectTab]:
         """The tabs of this object that the user may see."""
-        return [t for t in self.tabs if allowed(user, t.permission) and t.shown(row)]
+        return [t for t in self.tabs if may_with(user, t.permission, row) and t.shown(row)]
 
     def actions_for(self, user: Any, row: Object) -> list[ObjectAction]:
         """The buttons that the user may press on this object as it is now."""
-        return [a for a in self.actions if allowed(user, a.permission) and a.shown(row)]
+        return [a for a in self.actions if may_with(user, a.permission, row) and a.shown(row)]
 
 
 def _known(permission: str) -> None:

@@ -14,13 +14,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clusters import access
+from clusters import access, guarded
+from clusters.access_roles import grants
 from clusters.inventory.kinds import object_path
 from clusters.kube import KubeError, connect
 from clusters.kube.acting import Acting
+from clusters.kube.credentials import credentials_of
+from clusters.kube.streams import Doer
 from clusters.kube.workloads_api import Effect
 from clusters.models import Cluster, Object
-from clusters.rights import acting
+from clusters.rights import acting, why_not_here
 from console.accounts.models import User
 from console.audit.record import record
 
@@ -31,23 +34,56 @@ class NotPossible(KubeError):
     """It was not even asked of the cluster: what speaks against it, and what to do."""
 
 
+class NotAllowed(NotPossible):
+    """Only admins may do it in this place (clusters.guarded)."""
+
+    status = 403
+
+
 def user_of(request: Any) -> User:
     """Who asks; every address here wants a role, so somebody is signed in."""
     return cast(User, request.user)
 
 
 def connection(cluster: Cluster, user: User, seconds: float | None = REQUEST_SECONDS) -> Acting:
-    """The cluster's connection in a person's name.
+    """The cluster's connection in a person's name, and no further than they may go in it.
 
-    Raises NotPossible where the console cannot act for people, CredentialsMissing
-    or another KubeError where it has no way in.
+    Each call on it raises NotAllowed for a place that is the admins'. Raises
+    NotPossible where the console cannot act for people, CredentialsMissing or another KubeError
+    where it has no way in.
     """
     if reason := access.problem(cluster):
         raise NotPossible(
             _("People's actions are not possible on this cluster: %(reason)s") % {"reason": reason},
             _("Apply the YAML of the page “Access” of the cluster."),
         )
-    return Acting(connect(cluster), acting(user), seconds)
+    return Acting(connect(cluster), acting(user), seconds, _guard(cluster, user))
+
+
+def doer(row: Object, user: User, permission: str) -> Doer:
+    """For a stream in a person's name, to an object's log or a terminal in it.
+
+    permission: "clusters.logs" or "clusters.exec". Raises NotAllowed for a place
+    that is the admins', CredentialsMissing where the console has no way in.
+    """
+    refuse_by_place(user, permission, row.cluster, guarded.namespace_of(row))
+    return Doer(credentials_of(row.cluster), acting(user))
+
+
+def _guard(cluster: Cluster, user: User) -> Callable[[str, str], None]:
+    """Raises NotAllowed for a call's method and path where the person may not go."""
+
+    def guard(method: str, path: str) -> None:
+        try:
+            use, namespace = guarded.use_of(method, path)
+        except guarded.NoPlainPath:
+            raise NotPossible(
+                _("%(path)s is no path of an object.") % {"path": path[:200]},
+                _("Names of Kubernetes have neither slashes nor dots alone."),
+            ) from None
+        _refuse(guarded.why_not(user.role, use, cluster, namespace))
+
+    return guard
 
 
 def path_of(row: Object) -> str:
@@ -82,13 +118,25 @@ def api_address(cluster: int, resource: str, namespace: str, name: str) -> str:
     return f"/api/v1/clusters/{cluster}/objects/{parts}/"
 
 
-def refuse_by_role(user: User, verb: str, row: Object, resource: str = "") -> None:
-    """Say it before the cluster does: the roles that the console gives would not allow this.
+def refuse_by_place(user: User, permission: str, cluster: Cluster, namespace: str = "") -> None:
+    """Raises NotAllowed where only admins may use the permission, as in kube-system."""
+    _refuse(why_not_here(user, permission, cluster, namespace))
 
-    resource: "deployments.apps" by default the row's own. Raises NotPossible.
+
+def _refuse(why: str) -> None:
+    if why:
+        raise NotAllowed(why, _("Ask a platform admin to do it."))
+
+
+def refuse_by_role(user: User, verb: str, row: Object, resource: str = "") -> None:
+    """Say it before the cluster does: neither the place nor the role would allow this change.
+
+    resource: "deployments.apps" by default the row's own. Raises NotAllowed by the place,
+    NotPossible by the roles that the console gives.
     """
+    refuse_by_place(user, "clusters.operate", row.cluster, guarded.namespace_of(row))
     resource = resource or row.resource
-    if not access.grants(user.role, verb, resource):
+    if not grants(user.role, verb, resource):
         raise NotPossible(
             _("Your role %(role)s may not %(verb)s %(resource)s inside clusters.")
             % {"role": user.get_role_display(), "verb": verb, "resource": resource},

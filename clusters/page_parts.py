@@ -49,6 +49,7 @@ def register() -> None:
     for notice in (
         Notice("clusters/control_plane_notice.html", "clusters.view", control_plane_page.notice),
         Notice("operations/notice_access.html", "clusters.view", views_access.notice),
+        Notice("operations/notice_place.html", "clusters.operate", views_access.place_notice),
     ):
         registry.add_notice(notice)
     registry.add_action(

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from clusters.forms_pools import PoolForm
 from clusters.models import Cluster, ResourcePool
+from clusters.rights import may_here_or_403
 from console.audit.record import record
 
 
@@ -29,10 +30,12 @@ def save(form: PoolForm, request: Any) -> ResourcePool | None:
     """Create or change the pool of a form that was valid; None: it no longer is, as it says.
 
     Two people may take the same node or name at the same moment: what is valid is looked at
-    once more while the cluster's row is locked.
+    once more while the cluster's row is locked. Raises PermissionDenied on a cluster whose
+    nodes only admins change.
     """
     with transaction.atomic():
-        Cluster.objects.select_for_update().get(pk=form.cluster.pk)
+        cluster = Cluster.objects.select_for_update().get(pk=form.cluster.pk)
+        may_here_or_403(request.user, "pools.change", cluster)
         form.full_clean()
         if not form.is_valid():
             return None
@@ -57,8 +60,10 @@ def save(form: PoolForm, request: Any) -> ResourcePool | None:
 def remove(pool: ResourcePool, request: Any) -> None:
     """Delete a pool: its nodes lose what it has put on them, then its row goes.
 
-    Raises PoolRefusedError while namespaces are bound to it.
+    Raises PoolRefusedError while namespaces are bound to it, PermissionDenied on a cluster
+    whose nodes only admins change.
     """
+    may_here_or_403(request.user, "pools.change", pool.cluster)
     with transaction.atomic():
         pool = ResourcePool.objects.select_for_update(of=("self",)).get(pk=pool.pk)
         refused = why_not_removed(pool)

@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from clusters.models import Cluster
+from clusters.rights import may
 from console.accounts.permissions import ALL_PERMISSIONS, allowed
 
 # Tabs about running the cluster itself: they share one menu, what runs in it has the row.
@@ -119,7 +120,7 @@ class Registry:
 
     def actions_for(self, user: Any, cluster: Cluster) -> list[Action]:
         """The buttons that the user may press on this cluster as it is now."""
-        return [a for a in self.actions if allowed(user, a.permission) and a.shown(cluster)]
+        return [a for a in self.actions if may(user, a.permission, cluster) and a.shown(cluster)]
 
     def node_links_for(self, user: Any, cluster: Cluster) -> dict[str, list[NodeLink]]:
         """By node name: the links that the user may follow."""

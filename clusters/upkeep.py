@@ -41,6 +41,7 @@ class Upkeep(threading.Thread):
         self._ended = threading.Event()
         self._counted = -1
         self._access_at = 0.0
+        self._console_in: tuple[bool, str] | None = None
 
     def stop(self) -> None:
         """End soon."""
@@ -70,6 +71,10 @@ class Upkeep(threading.Thread):
         if cluster is None:
             return
         self._count(cluster)
+        if self._console_in != (cluster.hosts_console, cluster.console_namespace):
+            # The roles differ there: at once, and not in ten minutes.
+            self._console_in = (cluster.hosts_console, cluster.console_namespace)
+            self._access_at = 0.0
         pools = ResourcePool.objects.filter(cluster=cluster)
         kept = pools.exists()
         if not kept and time.monotonic() < self._access_at:

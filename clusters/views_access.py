@@ -9,8 +9,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from clusters import access
 from clusters.manifest_text import dump
-from clusters.models import Cluster
-from clusters.rights import object_or_404, visible_clusters
+from clusters.models import Cluster, Object
+from clusters.rights import object_or_404, visible_clusters, why_not_here
 from console.accounts.permissions import requires
 
 
@@ -23,7 +23,7 @@ def access_page(request: HttpRequest, pk: int) -> HttpResponse:
         "cluster": cluster,
         "state": state.get("state") or access.UNKNOWN,
         "reason": access.problem(cluster),
-        "yaml": access_yaml(),
+        "yaml": access_yaml(cluster),
     }
     return render(request, "operations/access.html", context)
 
@@ -37,9 +37,17 @@ def of_object(
     return redirect("clusters:access", pk=pk)
 
 
-def access_yaml() -> str:
-    """Every role and binding, for kubectl apply."""
-    return "---\n".join(dump(manifest) for manifest in access.manifests())
+def access_yaml(cluster: Cluster) -> str:
+    """Every role and binding, for kubectl apply; with those of the namespaces as last seen."""
+    names = Object.objects.filter(cluster=cluster, resource="namespaces")
+    found = access.manifests(cluster, names.values_list("name", flat=True))
+    return "---\n".join(dump(manifest) for manifest in found)
+
+
+def place_notice(request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:
+    """What the page of the console's own cluster says to those who only look there."""
+    reason = why_not_here(request.user, "clusters.operate", cluster)
+    return {"place_reason": reason} if reason else None
 
 
 def notice(_request: HttpRequest, cluster: Cluster) -> dict[str, Any] | None:

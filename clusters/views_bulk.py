@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from clusters import access
 from clusters.forms_workloads import ScaleForm
 from clusters.kube import KubeError
-from clusters.operate import user_of
+from clusters.operate import NotAllowed, user_of
 from clusters.rights import visible_clusters
 from clusters.several import MOST, chosen, named, run
 from console.accounts.permissions import requires
@@ -56,4 +56,6 @@ def several(request: HttpRequest, pk: int, action: str) -> HttpResponse:
             context["results"] = run(cluster, action, rows, replicas=replicas, request=request)
         except KubeError as error:
             context["error"] = error
-    return render(request, "operations/bulk.html", context)
+    refused = [isinstance(one.error, NotAllowed) for one in context.get("results", ())]
+    status = 403 if refused and all(refused) else 200
+    return render(request, "operations/bulk.html", context, status=status)

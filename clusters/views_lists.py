@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 
 from clusters.bulk import bulk_actions, key_of
 from clusters.filters_objects import EventFilter, ObjectFilter, namespace_names
+from clusters.guarded import namespace_of
 from clusters.links import kind_address
 from clusters.listings import LISTINGS, Column, Listing
 from clusters.metrics.latest import latest_of
 from clusters.models import Cluster, ClusterEvent, ClusterStatus, Object
-from clusters.rights import visible_objects
+from clusters.rights import may, visible_objects
 from clusters.tabs import ContextOf
 from console.accounts.permissions import requires
 from console.ui.lists import keyset
@@ -39,19 +40,30 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One object of a list: the key that its box sends, and its cells."""
+    """One object of a list: the key that its box sends ("" for no box), and its cells."""
 
     key: str
     name: str
     cells: list[Cell]
 
 
-def rows_of(objects: Iterable[Object], columns: Iterable[Column]) -> list[Row]:
-    """The objects as a table shows them; what they use costs three queries more."""
+def rows_of(
+    objects: Iterable[Object],
+    columns: Iterable[Column],
+    may_act: Callable[[Object], bool] = lambda _row: True,
+) -> list[Row]:
+    """The objects as a table shows them; what they use costs three queries more.
+
+    may_act: whether the reader may do something with an object, which gives it a box.
+    """
     shown, rows = list(columns), list(objects)
     uses = latest_of(rows) if any(column.used for column in shown) else {}
     return [
-        Row(key_of(row), row.name, [Cell(column, column.content(row, uses)) for column in shown])
+        Row(
+            key_of(row) if may_act(row) else "",
+            row.name,
+            [Cell(column, column.content(row, uses)) for column in shown],
+        )
         for row in rows
     ]
 
@@ -80,14 +92,18 @@ def list_context(request: HttpRequest, cluster: Cluster, listing: Listing) -> di
     several = len(listing.resources) > 1 and not form.cleaned_data.get("kind")
     page = keyset(request, objects, sorts=listing.sorts, then=("name",), keys_first=several)
     columns = chosen_columns(request, listing)
+
+    def may_act(row: Object) -> bool:
+        return may(request.user, "clusters.operate", cluster, namespace_of(row))
+
     return {
         "listing": listing,
         "form": form,
         "page": page,
         "columns": columns,
         "all_columns": [(column, column in columns) for column in listing.columns],
-        "rows": rows_of(page, columns),
-        "bulk": bulk_actions.for_list(request.user, listing.resources),
+        "rows": rows_of(page, columns, may_act),
+        "bulk": bulk_actions.for_list(request.user, cluster, listing.resources),
         "fresh": freshness(cluster),
     }
 

@@ -13,15 +13,14 @@ from django.utils.translation import gettext as _
 from clusters import pod_audit
 from clusters.consumers_logs import busy, streams
 from clusters.kube import KubeError
-from clusters.kube.credentials import credentials_of
 from clusters.kube.logs import LogQuery
-from clusters.kube.streams import Doer
 from clusters.log_backlog import Backlog, gather
 from clusters.log_download import text_of
 from clusters.log_options import PAGE_LINES, WINDOWS, BadOption, LogOptions, options_of
 from clusters.log_sources import MOST_SOURCES, RESOURCES, Source, choices_of, sources_of
 from clusters.models import Object
-from clusters.rights import acting, object_or_404
+from clusters.operate import NotAllowed, doer
+from clusters.rights import may_here_or_403, object_or_404
 from console.accounts.models import User
 from console.accounts.permissions import requires
 
@@ -32,6 +31,7 @@ def logs_page(
 ) -> HttpResponse:
     """The log on a page of its own."""
     row = _row(request, pk, resource, namespace, name)
+    may_here_or_403(request.user, "clusters.logs", row.cluster, row.namespace)
     return render(request, "clusters/logs.html", {"object": row, **tab_context(request, row)})
 
 
@@ -44,9 +44,10 @@ def log_text(
     user = cast(User, request.user)
     try:
         options = options_of(request.GET.dict())
-        doer = Doer(credentials_of(row.cluster), acting(user))
+        asked = doer(row, user, "clusters.logs")
     except (BadOption, KubeError) as error:
-        return HttpResponse(f"{error}\n", status=400, content_type="text/plain; charset=utf-8")
+        status = 403 if isinstance(error, NotAllowed) else 400
+        return HttpResponse(f"{error}\n", status=status, content_type="text/plain; charset=utf-8")
     if not streams.free:
         return HttpResponse(
             " ".join(busy()) + "\n", status=429, content_type="text/plain; charset=utf-8"
@@ -54,7 +55,7 @@ def log_text(
     _record(request, row)
     sources = sources_of(row, options.container)
     response = StreamingHttpResponse(
-        text_of(doer, row.namespace, queries(options, sources), streams),
+        text_of(asked, row.namespace, queries(options, sources), streams),
         content_type="text/plain; charset=utf-8",
     )
     file = f"{row.cluster.name}-{row.namespace}-{row.name}.log"
@@ -112,8 +113,8 @@ def _read(
         if taken < len(asked):
             cause, mend = busy()
             return {"log_error": cause, "log_mend": mend}
-        doer = Doer(credentials_of(row.cluster), acting(cast(User, request.user)))
-        backlog = gather(doer, row.namespace, queries(options, asked))
+        whose = doer(row, cast(User, request.user), "clusters.logs")
+        backlog = gather(whose, row.namespace, queries(options, asked))
     except KubeError as error:
         return {"log_error": error.cause, "log_mend": error.mend}
     finally:

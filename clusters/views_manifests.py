@@ -15,7 +15,7 @@ from clusters.kube import KubeError
 from clusters.kube.manifests import Wish, in_order
 from clusters.manifest_apply import IN_REQUEST, Tally, in_request
 from clusters.operate import user_of
-from clusters.rights import visible_clusters
+from clusters.rights import may_here_or_403, visible_clusters
 from console.accounts.permissions import requires
 
 
@@ -28,6 +28,7 @@ def manifests(request: HttpRequest, pk: int) -> HttpResponse:
     """
     cluster = get_object_or_404(visible_clusters(request.user), pk=pk)
     context: dict[str, Any] = {"cluster": cluster, "no_access": access.problem(cluster)}
+    may_here_or_403(request.user, "clusters.operate", cluster)
     if request.method != "POST":
         return _page(request, {**context, "form": ManifestsForm()})
     form = ManifestsForm(request.POST, request.FILES)

@@ -11,7 +11,7 @@ from clusters.diagnosis.neighbours import diagnose
 from clusters.live_page import live_page
 from clusters.models import ClusterStatus
 from clusters.object_tabs import object_registry
-from clusters.rights import object_or_404
+from clusters.rights import object_or_404, only_looks
 from clusters.views_lists import freshness
 from console.accounts.permissions import requires
 
@@ -42,6 +42,7 @@ def object_page(
         "diagnosis": diagnose(row),
         "tabs": tabs,
         "tab": chosen,
+        "only_looks": only_looks(request.user, row),
         "actions": object_registry.actions_for(request.user, row),
         "list_tab": LISTS.get(row.resource, "workloads"),
         "stale": row.cluster.status == ClusterStatus.UNREACHABLE,

@@ -17,7 +17,7 @@ from clusters.forms_pools import PoolForm
 from clusters.models import Cluster, Node, ResourcePool
 from clusters.pools_figures import Amounts, figures, node_amounts
 from clusters.pools_rules import POOL_LABEL, label_text, taint_text
-from clusters.rights import visible_clusters
+from clusters.rights import may, may_here_or_403, visible_clusters
 from console.accounts.permissions import requires
 from console.ui.forms import ConfirmNameForm
 from console.ui.lists import keyset
@@ -76,7 +76,8 @@ def pool_add(request: HttpRequest) -> HttpResponse:
     number = request.POST.get("cluster") or request.GET.get("cluster", "")
     cluster = clusters.filter(pk=number).first() if _is_number(number) else None
     if cluster is None:
-        return render(request, "pools/choose.html", {"clusters": clusters[:500]})
+        offered = [one for one in clusters[:500] if may(request.user, "pools.change", one)]
+        return render(request, "pools/choose.html", {"clusters": offered})
     return _edit(request, cluster, None)
 
 
@@ -88,6 +89,7 @@ def pool_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _edit(request: HttpRequest, cluster: Cluster, row: ResourcePool | None) -> HttpResponse:
+    may_here_or_403(request.user, "pools.change", cluster)
     form = PoolForm(request.POST or None, cluster=cluster, pool=row)
     if form.is_valid() and (saved := actions.save(form, request)):
         messages.success(
@@ -119,6 +121,7 @@ def _choices(form: PoolForm) -> list[NodeChoice]:
 def pool_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a pool, naming what its nodes lose."""
     row = get_object_or_404(_pools(request), pk=pk)
+    may_here_or_403(request.user, "pools.change", row.cluster)
     form = ConfirmNameForm(request.POST or None, expected=row.name)
     if form.is_valid():
         try:

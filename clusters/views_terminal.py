@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from clusters.log_sources import containers_of
 from clusters.models import Object
-from clusters.rights import object_or_404
+from clusters.rights import may_here_or_403, object_or_404
 from clusters.terminal_shells import SHELLS
 from console.accounts.permissions import requires
 
@@ -22,6 +22,7 @@ def terminal(
     if resource != "pods":
         raise Http404
     pod = object_or_404(request.user, pk, resource, namespace, name)
+    may_here_or_403(request.user, "clusters.exec", pod.cluster, pod.namespace)
     containers = running_containers(pod)
     wanted = request.GET.get("container", "")
     shell = request.GET.get("shell", "auto")

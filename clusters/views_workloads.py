@@ -17,6 +17,7 @@ from clusters.kube.workloads_api import autoscalers, delete, hint, scale
 from clusters.models import Object
 from clusters.object_actions import NODES, SCALED, SIMPLE
 from clusters.operate import (
+    NotAllowed,
     NotPossible,
     address_of,
     connection,
@@ -42,7 +43,10 @@ MOST_NAMED = 20
 def page(
     request: HttpRequest, template: str, row: Object, error: KubeError | None = None, **more: Any
 ) -> HttpResponse:
-    """A page about one object; error: what did not go well, said on top."""
+    """A page about one object; error: what did not go well, said on top.
+
+    Its status is 403 when only admins may do it there.
+    """
     context = {
         "row": row,
         "cluster": row.cluster,
@@ -51,7 +55,8 @@ def page(
         "no_access": access.problem(row.cluster),
         **more,
     }
-    return render(request, template, context)
+    status = 403 if isinstance(error, NotAllowed) else 200
+    return render(request, template, context, status=status)
 
 
 def not_for_this(row: Object, label: object) -> NotPossible:

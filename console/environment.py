@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
 from datetime import timedelta
@@ -12,6 +13,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123
 FALSE = {"0", "false", "no", "off", ""}
 
 
@@ -50,6 +52,17 @@ def number(name: str, default: int, least: int = 0) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """A list separated by commas, blanks dropped."""
     return [w.strip() for w in os.environ.get(name, default).split(",") if w.strip()]
+
+
+def names(name: str) -> tuple[str, ...]:
+    """Names of Kubernetes separated by commas. Raises ImproperlyConfigured for others."""
+    found = tuple(words(name))
+    for word in found:
+        if not LABEL.fullmatch(word):
+            raise ImproperlyConfigured(
+                f"{name}: {word!r} is no name of a namespace. Write names such as kube-flannel."
+            )
+    return found
 
 
 def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -235,6 +235,8 @@ SYSTEM_CLUSTER = env.flag("FLOTILLA_SYSTEM_CLUSTER", True)
 SYSTEM_ACCOUNT_DIR = env.path(
     "FLOTILLA_SYSTEM_ACCOUNT_DIR", Path("/var/run/secrets/kubernetes.io/serviceaccount")
 )
+# Namespaces of any cluster in which only admins change something, beside Kubernetes' own.
+GUARDED_NAMESPACES = env.names("FLOTILLA_GUARDED_NAMESPACES")
 KUBERNETES_SERVICE_HOST = env.text("KUBERNETES_SERVICE_HOST")
 KUBERNETES_SERVICE_PORT = env.text("KUBERNETES_SERVICE_PORT", "443")
 # Logs and terminals of pods: containers that one web process follows at a time; terminals in

@@ -19,7 +19,7 @@ from clusters.kube.manifests import Wish, in_order
 from clusters.manifest_apply import IN_REQUEST, Tally, as_data, in_request
 from clusters.manifest_text import MOST_BYTES, read
 from clusters.models import dns_label
-from clusters.operate import connection, refuse_by_role, user_of
+from clusters.operate import connection, refuse_by_place, refuse_by_role, user_of
 from clusters.rights import visible_clusters
 from console.accounts.permissions import Declared
 from provisioning.api_requests import DRY_RUN, flag
@@ -106,6 +106,7 @@ class ManifestsView(APIView):
         with answered():
             manifests = read(data["yaml"])
             if len(manifests) > IN_REQUEST:
+                refuse_by_place(user, "clusters.operate", cluster)
                 connection(cluster, user)
                 task = apply_manifests(
                     cluster, data["yaml"], in_order(manifests), wish, user=user,

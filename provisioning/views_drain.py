@@ -12,7 +12,7 @@ from clusters.kube import KubeError
 from clusters.kube.manifests import Wish, in_order
 from clusters.object_actions import NODES
 from clusters.operate import refuse_by_role, user_of
-from clusters.rights import object_or_404, visible_clusters
+from clusters.rights import may_here_or_403, object_or_404, visible_clusters
 from clusters.views_workloads import not_for_this, page
 from console.accounts.permissions import requires
 from provisioning.drain_preview import preview_of
@@ -45,6 +45,7 @@ def drain(request: HttpRequest, pk: int, resource: str, namespace: str, name: st
 def manifests(request: HttpRequest, pk: int) -> HttpResponse:
     """Launch the task that applies (or with ?dry_run=true tries) what the form holds."""
     cluster = get_object_or_404(visible_clusters(request.user), pk=pk)
+    may_here_or_403(request.user, "clusters.operate", cluster)
     form = ManifestsForm(request.POST, request.FILES)
     if not form.is_valid() or access.problem(cluster):
         context = {

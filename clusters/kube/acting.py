@@ -7,7 +7,7 @@ so that no call can forget in whose name it is made.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from clusters.kube import faults
@@ -31,14 +31,21 @@ class Acting(Connection):
     Groups and user go along as headers, those of a call that names somebody
     else excepted. seconds: all calls on it together may take no longer, as in
     a page that somebody waits for; None leaves each call its own limit.
+    guard: gets the method and path of every call before it is made, and raises
+    KubeError for one that must not be.
     Closing it closes nothing: the connection is shared.
     """
 
     def __init__(
-        self, shared: Connection, who: Impersonation, seconds: float | None = None
+        self,
+        shared: Connection,
+        who: Impersonation,
+        seconds: float | None = None,
+        guard: Callable[[str, str], None] = lambda _method, _path: None,
     ) -> None:
         self.__dict__.update(shared.__dict__)
         self.who = who
+        self._guard = guard
         self._seconds = seconds
         self._ends = None if seconds is None else time.monotonic() + seconds
 
@@ -108,6 +115,7 @@ class Acting(Connection):
         body: JSON | None = None,
         more: Iterable[tuple[str, str]] = (),
     ) -> urllib3.HTTPResponse:
+        self._guard(method, path)
         given = list(more)
         if not any(name == "Impersonate-User" for name, _value in given):
             given.append(("Impersonate-User", self.who.user))

@@ -82,6 +82,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     """
 
     permission = ""
+    _refusal = ("", "")  # cause and mend of a refusal that is more than a missing permission
 
     async def connect(self) -> None:
         """Check who asks and for what, then run."""
@@ -97,6 +98,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         # Accepted first: a browser cannot read the code of a handshake that was refused.
         await self.accept()
         if code:
+            await self._say_why()
             await self.close(code)
             return
         self._tasks = [
@@ -117,6 +119,13 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     def found(self, user: User) -> bool:
         """In a database thread: look up what this is about; False when it is not there."""
         raise NotImplementedError
+
+    def refused(self, user: User) -> tuple[str, str]:
+        """In a database thread, after found(): why the person may not do this to it, and the mend.
+
+        Two empty texts when they may: the permission was looked at before.
+        """
+        return "", ""
 
     async def run(self) -> None:
         """Send what there is to send; the socket is closed when it returns."""
@@ -142,15 +151,24 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         if not still_valid(self.user_id, self._session_key, self.permission):
             return NOT_ALLOWED
         user = User.objects.filter(pk=self.user_id or 0).first()
-        return 0 if user is not None and self.found(user) else NOT_FOUND
+        if user is None or not self.found(user):
+            return NOT_FOUND
+        self._refusal = self.refused(user)
+        return NOT_ALLOWED if self._refusal[0] else 0
 
     async def _keep_watch(self) -> None:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             code = await self._check()
             if code:
+                await self._say_why()
                 await self.end(code)
                 return
+
+    async def _say_why(self) -> None:
+        cause, mend = self._refusal
+        if cause:
+            await self.say(error=cause, mend=mend)
 
     async def _guarded_run(self) -> None:
         try:

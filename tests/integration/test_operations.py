@@ -20,6 +20,7 @@ from clusters.kube.nodes_api import Marks, marks, set_marks, set_unschedulable
 from clusters.kube.rollouts import history, rollback
 from clusters.kube.workloads_api import delete, pause, restart, run_now, scale, suspend
 from clusters.manifest_text import difference, read
+from clusters.models import Cluster, Origin
 from tests.integration import api_server
 from tests.integration.api_server import Kubelet, RealApiServer
 
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 APPS = "/apis/apps/v1/namespaces/shop"
 NAMES = count(1)
+ORDINARY = Cluster(name="harbour", origin=Origin.IMPORTED)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def conn(server) -> Connection:
 
 @pytest.fixture(scope="module")
 def roles(conn) -> access.Ensured:
-    return access.ensure(conn)
+    return access.ensure(conn, ORDINARY)
 
 
 def person(conn: Connection, role: str, number: int = 7) -> Acting:
@@ -113,7 +115,7 @@ def replica_set(conn: Connection, owner: dict, revision: int, image: str) -> Non
 
 
 def test_the_roles_are_made_once_and_work_at_once(conn, roles):
-    again = access.ensure(conn)
+    again = access.ensure(conn, ORDINARY)
     assert roles.error is None and roles.works
     assert again == access.Ensured((), True, None)
     assert access.judged(again) == {"state": "ok", "reason": ""}
@@ -129,7 +131,7 @@ def test_what_somebody_widened_by_hand_is_put_right(conn, roles):
     del body["metadata"]["resourceVersion"], body["metadata"]["uid"]
     body["roleRef"]["name"] = "cluster-admin"
     conn.post(access.BINDINGS, body)
-    assert set(access.ensure(conn).changed) == {
+    assert set(access.ensure(conn, ORDINARY).changed) == {
         "clusterroles/flotilla:platform:auditor",
         "clusterrolebindings/flotilla:platform:operator",
     }
@@ -153,7 +155,7 @@ def eventually_forbidden(call) -> None:
 def test_a_console_without_rights_is_told_so_and_works_once_somebody_applied_the_yaml(server, conn):
     groups = ("some:console",)
     stranger = server.connection("some:console", *groups)
-    refused = access.ensure(stranger)
+    refused = access.ensure(stranger, ORDINARY)
     assert isinstance(refused.error, Forbidden) and not refused.works
     state = access.judged(refused)
     assert state["state"] == "refused" and "some:console" in state["reason"]
@@ -169,7 +171,7 @@ def test_a_console_without_rights_is_told_so_and_works_once_somebody_applied_the
         },
     )
     ends = time.monotonic() + 10
-    while not (found := access.ensure(stranger)).works and time.monotonic() < ends:
+    while not (found := access.ensure(stranger, ORDINARY)).works and time.monotonic() < ends:
         time.sleep(0.2)
     assert found.works and access.judged(found) == {"state": "ok", "reason": ""}
 

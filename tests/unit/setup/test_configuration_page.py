@@ -21,6 +21,7 @@ READERS = {
     "minutes",
     "choice",
     "text_of_file",
+    "names",
     "networks",
 }
 # Not settings: what sudo, Django's start-up and the shell put there themselves.
