@@ -65,7 +65,7 @@ class MarksForm(forms.Form):
                 {str(k): str(v) for k, v in dict(labels).items()},
                 [{part: str(t[part]) for part in ("key", "value", "effect")} for t in taints],
             )
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise forms.ValidationError(_("Load the page again.")) from None
 
     @property

@@ -15,6 +15,7 @@ from clusters.kube.credentials import Credentials, tls_context
 from clusters.kube.errors import KubeError, ServerNotReady, UnexpectedAnswer
 from clusters.kube.impersonation import Impersonation, in_the_name_of
 from clusters.kube.listing import PLAIN, Listing, Page, bounded, walk
+from clusters.kube.nesting import too_deep
 from clusters.kube.watch import Watch
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Connection:
         timeout limits the whole call in seconds (connecting has its own limit
         of 5 s). Raises KubeError: what happened, why, and what to do.
         """
-        return self._object(path, self._get(path, params, timeout, accept, impersonation))
+        return self._shallow(path, self._get(path, params, timeout, accept, impersonation))
 
     def merge_patch(
         self,
@@ -153,7 +154,7 @@ class Connection:
             return self._get(path, query, timeout, accept, impersonation)
 
         whole = bounded(get, f"{self.endpoint}{path}", timeout)
-        for page in walk(whole, partial(self._object, path), _items, params):
+        for page in walk(whole, partial(self._shallow, path), _items, params):
             items = page.content if page.first else items + page.content
             version = page.resource_version
         return Listing(items, version)
@@ -267,7 +268,7 @@ class Connection:
         response = self._open(path, params, limits, "application/json", method, body, headers)
         if response.status not in (200, 201, 202):
             raise self._refusal(path, response, timeout, who)
-        return self._object(path, self._body(path, response, timeout, ANSWER_LIMIT))
+        return self._shallow(path, self._body(path, response, timeout, ANSWER_LIMIT))
 
     def _open(
         self,
@@ -293,6 +294,12 @@ class Connection:
             )
         response: urllib3.HTTPResponse = answer.response
         return response
+
+    def _shallow(self, path: str, raw: bytes) -> JSON:
+        answer = self._object(path, raw)
+        if too_deep(answer):
+            raise faults.too_deep(f"{self.endpoint}{path}")
+        return answer
 
     def _object(self, path: str, raw: bytes) -> JSON:
         try:

@@ -27,6 +27,7 @@ from clusters.kube.errors import (
     TooManyRequests,
     UnexpectedAnswer,
 )
+from clusters.kube.nesting import MOST_LEVELS
 from console.outbound import HostUnknown, OutboundRefused
 
 ERRORS = (http.HTTPError, HTTPException, OSError)
@@ -73,6 +74,14 @@ def of_exception(address: str, error: BaseException) -> KubeError:
     if isinstance(cause, OSError) and cause.strerror:
         return ClusterUnreachable(f"{address}: {cause.strerror}.", LOOK_AT_HOST)
     return ClusterUnreachable(f"The connection to {address} was cut.", LOOK_AT_HOST)
+
+
+def too_deep(where: str) -> UnexpectedAnswer:
+    """The KubeError of an answer that is nested deeper than anything that is read here."""
+    return UnexpectedAnswer(
+        f"{where} answered something that is nested more than {MOST_LEVELS} levels deep.",
+        "Look at it with kubectl.",
+    )
 
 
 def too_slow(address: str, seconds: float) -> ClusterUnreachable:

@@ -144,7 +144,7 @@ def _value(row: Model, column: str) -> Any:
 def _read_cursor(text: str, length: int) -> list[Any] | None:
     try:
         value = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, RecursionError):
         return None
     simple = isinstance(value, list) and len(value) == length
     return value if simple and all(isinstance(v, (str, int, float)) for v in value) else None

@@ -149,6 +149,34 @@ def test_pages_that_go_stale_are_read_from_the_start(server):
     assert sum(r == f"{path}?limit=500" for r in server.requests) == 3
 
 
+@pytest.mark.parametrize("levels", [300, 700])
+def test_objects_that_are_nested_deep_become_rows_and_disturb_no_other(server, levels):
+    nested = json.loads('{"a": [' * (levels // 2) + "1" + "]}" * (levels // 2))
+    parts = ("spec", "status", "data", "involvedObject", "subsets", "type", "rules")
+    places = ("labels", "annotations", "ownerReferences", "finalizers", "uid")
+    cluster = cluster_of(server)
+
+    def odd(name: str, namespace: str = "default") -> dict:
+        metadata = {"name": name, "namespace": namespace} | dict.fromkeys(places, nested)
+        return dict.fromkeys(parts, nested) | {"metadata": metadata}
+
+    for resource in server.objects:
+        server.put(resource, odd("listed"))
+    for part in ("containers", "template", "ports", "conditions", "volumes"):
+        inner = {part: [nested]}
+        server.put("pods", pod(f"in-{part}") | {"spec": inner, "status": inner})
+    with watching():
+        until(lambda: "listed" in names(cluster, "pods"))
+        for resource in server.objects:
+            server.put(resource, odd("watched"))
+        until(lambda: {"listed", "watched"} <= set(names(cluster, "pods")))
+        until(lambda: {"listed", "watched"} <= set(names(cluster, "deployments.apps")))
+        server.put("configmaps", made("ConfigMap", "c"))
+        until(lambda: "c" in names(cluster, "configmaps"))
+        assert len(names(cluster, "pods")) == 7
+    assert not_watched(cluster) == {}
+
+
 def test_an_old_event_again_does_not_turn_back_the_row(server):
     cluster = cluster_of(server)
     server.put("pods", pod("a", word="CrashLoopBackOff"))
