@@ -199,7 +199,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser",
+        "console.ui.parsers.JsonParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "EXCEPTION_HANDLER": "console.ui.api.problem_details",
@@ -239,9 +239,12 @@ SYSTEM_ACCOUNT_DIR = env.path(
 GUARDED_NAMESPACES = env.names("FLOTILLA_GUARDED_NAMESPACES")
 KUBERNETES_SERVICE_HOST = env.text("KUBERNETES_SERVICE_HOST")
 KUBERNETES_SERVICE_PORT = env.text("KUBERNETES_SERVICE_PORT", "443")
-# Logs and terminals of pods: containers that one web process follows at a time; terminals in
-# one process and of one person; seconds without typing, and in all, after which one is closed.
+# Objects of one kind in one cluster that the console keeps rows of.
+MAX_OBJECTS = env.number("FLOTILLA_MAX_OBJECTS", 200_000, least=1000)
+# Logs and terminals of pods: containers that one web process follows at a time, and of these
+# for one person; terminals in one process and of one person; seconds without typing, and in all, after which one is closed.
 LOG_STREAMS = env.number("FLOTILLA_LOG_STREAMS", 64, least=1)
+LOG_STREAMS_PER_USER = env.number("FLOTILLA_LOG_STREAMS_PER_USER", 40, least=1)
 TERMINALS = env.number("FLOTILLA_TERMINALS", 64, least=1)
 TERMINALS_PER_USER = env.number("FLOTILLA_TERMINALS_PER_USER", 8, least=1)
 TERMINAL_IDLE_SECONDS = env.number("FLOTILLA_TERMINAL_IDLE_SECONDS", 15 * 60, least=5)

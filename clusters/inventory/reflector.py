@@ -8,6 +8,7 @@ import threading
 import time
 
 from clusters.inventory.backoff import Backoff
+from clusters.inventory.bounds import Held
 from clusters.inventory.collections import Collection, Entry, Key
 from clusters.inventory.entrance import Entrance
 from clusters.inventory.raw import JSON, as_map, text
@@ -24,6 +25,12 @@ NOT_SERVED = (403, 404, 405, 406)
 LONGEST_RETRY_AFTER = 300
 # Refusals of a kind before the cluster's page says that it is not seen.
 PATIENCE = 2
+# As how many objects a page counts that has none.
+EMPTY_PAGE = 50
+
+
+class _TooMany(Exception):
+    """The cluster lists more objects of the kind than the console keeps."""
 
 
 class Reflector(threading.Thread):
@@ -59,6 +66,7 @@ class Reflector(threading.Thread):
         self._epoch = 0
         self._listed = 0.0
         self._noted: str | None = None
+        self._held = Held()
 
     def stop(self) -> None:
         """End soon, also while waiting for the server."""
@@ -96,6 +104,9 @@ class Reflector(threading.Thread):
                     self._version = ""  # a watch from here was refused, or told nonsense
                 pause = self._after(error)
                 logger.info("cluster %s: %s", self._cluster_id, error.cause)
+            except _TooMany:
+                self._version = ""
+                pause = self._refusals.next()
             except Exception:
                 # A fault of ours with one answer must not end the watching of a kind for good.
                 self._version = ""
@@ -125,6 +136,9 @@ class Reflector(threading.Thread):
             reason = f"The cluster does not serve {self.collection.path}."
         elif isinstance(error, Forbidden):
             reason = f"The console may not list {self.collection.name}: {error.cause}"
+        self._note_text(reason)
+
+    def _note_text(self, reason: str) -> None:
         if reason != self._noted:
             self._tell(note=reason)
             self._noted = reason
@@ -168,6 +182,7 @@ class Reflector(threading.Thread):
         self._epoch += 1
         keys: set[Key] = set()
         version = ""
+        told = 0
         for page in server.pages(
             self.collection.path,
             self._read,
@@ -176,14 +191,19 @@ class Reflector(threading.Thread):
         ):
             if page.first:
                 keys.clear()
-            keys.update(entry.key for entry in page.content)
-            self._tell(entries=page.content)
+            entries = self._held.that_fit(page.content, keys)
+            self._tell(entries=entries)
+            # A server may also tell of the same objects again and again, or of none.
+            told += len(page.content) or EMPTY_PAGE
+            if len(entries) < len(page.content) or self._held.too_many(told):
+                self._stop_list(keys)
             version = page.resource_version
             if self._ended.is_set():
                 return
         if not version:
             raise UnexpectedAnswer(f"The list of {self.collection.path} has no resource version.")
         self._tell(complete=frozenset(keys), note="")
+        self._held.only(keys)
         self._refused = 0
         self._refusals.reset()
         self._noted = ""
@@ -191,6 +211,22 @@ class Reflector(threading.Thread):
         # Not all clusters in the same second.
         self._listed = time.monotonic() - self._timing.relist * random.uniform(0, 0.25)  # noqa: S311
         self._backoff.reset()
+
+    def _stop_list(self, keys: set[Key]) -> None:
+        """Keep what the list told so far, and nothing else, whatever else it would tell.
+
+        Not watched: a watch begins where a list ended, and this one has no end. Listed again
+        more and more rarely. Raises _TooMany.
+        """
+        self._tell(complete=frozenset(keys))
+        self._held.only(keys)
+        self._note_text(
+            f"The cluster lists more than {self._held.most} {self.collection.name}: only the first "
+            f"{len(keys)} are kept, and looked at from time to time. Remove what nobody needs "
+            "there, or raise FLOTILLA_MAX_OBJECTS."
+        )
+        logger.warning("cluster %s: too many %s", self._cluster_id, self.collection.name)
+        raise _TooMany
 
     def _read(self, page: JSON) -> list[Entry]:
         if not self.collection.is_page(page):
@@ -210,10 +246,17 @@ class Reflector(threading.Thread):
                 entry = self.collection.entry(self._cluster_id, item)
                 if entry is not None and kind == "DELETED":
                     self._tell(gone=entry.key)
+                    self._held.gone(entry.key)
                 elif entry is not None:
+                    self._may_grow(entry.key)
                     self._tell(entries=[entry])
             self._backoff.reset()
             self._version = version or self._version
+
+    def _may_grow(self, key: Key) -> None:
+        """Raise Gone when a watch tells of more objects than are kept: a list shows what is so."""
+        if self._held.is_full_for(key):
+            raise Gone(f"The watch of {self.collection.name} tells of more than {self._held.most}.")
 
     def _in_order(self, version: str) -> None:
         """Raise Gone when a watch goes back in time.

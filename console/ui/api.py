@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.fields import get_error_detail
 from rest_framework.pagination import CursorPagination
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -24,17 +23,6 @@ from rest_framework.views import exception_handler
 log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
-
-
-class JsonParser(JSONParser):
-    """JSON; what is nested too deep to be read is the sender's fault (400)."""
-
-    def parse(self, *args: Any, **named: Any) -> Any:
-        """The body's value. Raises ParseError."""
-        try:
-            return super().parse(*args, **named)
-        except RecursionError:
-            raise exceptions.ParseError(_("The body is nested too deep.")) from None
 
 
 class CursorPage(CursorPagination):
