@@ -18,6 +18,7 @@ from clusters.api import ClusterReadViewSet
 from clusters.models import Profile
 from console.accounts.confirm import Confirmed
 from console.accounts.permissions import Declared
+from console.ui.downloads import attachment
 from provisioning import clusters, kubeconfig
 from provisioning.api_drills import DrillActions
 from provisioning.api_operations import MembershipActions
@@ -200,7 +201,7 @@ class ClusterViewSet(MembershipActions, UpgradeActions, DrillActions, ClusterRea
             issued.as_data() if as_json else issued.text,
             headers={
                 "Cache-Control": "no-store",
-                "Content-Disposition": f'attachment; filename="{issued.filename}"',
+                "Content-Disposition": attachment(issued.filename),
             },
         )
 

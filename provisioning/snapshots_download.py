@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
+from console.ui.downloads import attachment
 from provisioning.models_snapshots import Snapshot
 from provisioning.snapshots import mark_damaged
 from provisioning.snapshots_container import Damaged
@@ -43,7 +44,7 @@ def response(request: HttpRequest, snapshot: Snapshot) -> StreamingHttpResponse:
         body,
         content_type="application/octet-stream",
         headers={
-            "Content-Disposition": f'attachment; filename="{snapshot.file_name}"',
+            "Content-Disposition": attachment(snapshot.file_name),
             "Content-Length": str(snapshot.size),
             "Cache-Control": "no-store",
         },

@@ -15,6 +15,7 @@ from clusters.models import Cluster, Origin
 from console.accounts.confirm import confirm_password
 from console.accounts.models import User
 from console.accounts.permissions import requires
+from console.ui.downloads import attachment
 from console.ui.forms import ConfirmNameForm
 from provisioning import clusters, host_actions, kubeconfig
 from provisioning.forms_clusters import ClusterForm, KubeconfigForm, digest_of
@@ -156,7 +157,7 @@ def kubeconfig_page(request: HttpRequest, pk: int) -> HttpResponse:
                 issued.text,
                 content_type="application/yaml",
                 headers={
-                    "Content-Disposition": f'attachment; filename="{issued.filename}"',
+                    "Content-Disposition": attachment(issued.filename),
                     "Cache-Control": "no-store",
                 },
             )

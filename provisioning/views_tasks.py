@@ -15,6 +15,7 @@ from clusters.control_plane_page import health_of
 from clusters.models import ControlPlaneHealth
 from console.accounts.models import User
 from console.accounts.permissions import allowed, requires
+from console.ui.downloads import attachment
 from console.ui.lists import keyset
 from provisioning import logs, operations
 from provisioning.filters_tasks import TaskFilter, operation_title
@@ -123,7 +124,7 @@ def log_text(_request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The whole log as text: time, host, step and the line, separated by a blank."""
     task = get_object_or_404(Task, pk=pk)
     response = StreamingHttpResponse(_text_of(task.pk), content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="task-{task.pk}.log"'
+    response["Content-Disposition"] = attachment(f"task-{task.pk}.log")
     return response
 
 
