@@ -16,12 +16,13 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from clusters import pod_audit
-from clusters.consumers_logs import busy, streams
+from clusters.consumers_logs import RETRY_SECONDS, busy, streams
 from clusters.kube import AccessRefused, CredentialsMissing, KubeError, NotFound
 from clusters.kube.logs import LogStream
 from clusters.log_options import BadOption, options_of
 from clusters.operate import NotAllowed, doer
 from clusters.rights import object_or_404
+from clusters.slots import Place
 from console.accounts.models import User
 from console.live.handover import on_own_thread
 
@@ -55,10 +56,11 @@ class NoCredentials(exceptions.APIException):
 
 
 class TooMany(exceptions.APIException):
-    """This process follows as many logs as it may."""
+    """This process, or this person, follows as many logs as it may."""
 
     status_code = 429
     default_code = "too_many"
+    wait = RETRY_SECONDS  # becomes Retry-After
 
 
 class PodLogView(APIView):
@@ -86,8 +88,9 @@ class PodLogView(APIView):
             options = options_of(parameters)
         except BadOption as bad:
             raise exceptions.ValidationError({bad.name: [bad.problem]}) from None
-        if not streams.take():
-            raise TooMany(" ".join(busy()))
+        place = streams.hold(user.pk)
+        if place is None:
+            raise TooMany(" ".join(busy(user.pk)))
         try:
             asked = doer(row, user, "clusters.logs")
             stamps = parameters.get("timestamps", "") in ("1", "true")
@@ -97,24 +100,21 @@ class PodLogView(APIView):
             parts = stream.parts()
             first = next(parts, b"")
         except KubeError as error:
+            place.give()
             pod_audit.recorded(
                 "pod.logs_read", user, row.cluster, pod_audit.place(row), request=request,
                 after=pod_audit.asked(parameters), reason=error.cause, failed=True,
             )  # fmt: skip
             raise _refusal(error) from None
-        finally:
-            streams.give()
         pod_audit.recorded(
             "pod.logs_read", user, row.cluster, pod_audit.place(row), request=request,
             after=pod_audit.asked(parameters),
         )  # fmt: skip
-        body = _streamed(stream, itertools.chain([first], parts))
+        body = _streamed(stream, itertools.chain([first], parts), place)
         return StreamingHttpResponse(body, content_type="text/plain; charset=utf-8")
 
 
-async def _streamed(stream: LogStream, parts: Any) -> AsyncIterator[bytes]:
-    # Taken again: a response that nobody reads (HEAD) never comes here.
-    taken = streams.take()
+async def _streamed(stream: LogStream, parts: Any, place: Place) -> AsyncIterator[bytes]:
     try:
         while part := await on_own_thread(next, parts, b""):
             yield part
@@ -122,7 +122,7 @@ async def _streamed(stream: LogStream, parts: Any) -> AsyncIterator[bytes]:
         yield f"\n# {error}\n".encode()
     finally:
         stream.stop()
-        streams.give(taken)
+        place.give()
 
 
 def _refusal(error: KubeError) -> exceptions.APIException:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from clusters import pod_audit
 from clusters.consumers_pods import ObjectConsumer
@@ -30,9 +31,10 @@ FRAMES = 8  # that the browser may be behind
 WAITING_BYTES = 512 * 1024  # between the reading threads and the browser
 LOOK_SECONDS = 3.0  # how often a workload's pods are looked up again
 RESUME_SECONDS = 5.0
+RETRY_SECONDS = 15  # what is said to those who find no place over HTTP
 
 Entry = tuple[Source, LogLine | Note]
-streams = Slots(lambda: settings.LOG_STREAMS)
+streams = Slots(lambda: settings.LOG_STREAMS, lambda: settings.LOG_STREAMS_PER_USER)
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,10 @@ class LogConsumer(ObjectConsumer):
         wanted = _Wanted(options, await self._resumed())
         everything = await self._sources(options.container)
         sources = everything[:MOST_SOURCES]
-        self._taken = streams.take(len(sources))
+        self._taken = streams.take(len(sources), self.user.pk)
         if self._taken < len(sources):
             await self._give_back()
-            await self._fail(*busy(), TOO_MANY)
+            await self._fail(*busy(self.user.pk, len(sources)), TOO_MANY)
             return
         try:
             await self.say(
@@ -186,11 +188,11 @@ class LogConsumer(ObjectConsumer):
         """Pods that a workload has made meanwhile are followed, too."""
         alive = sum(follower.alive for follower in followers.values())
         # The places of those that have ended: a CronJob's pods would take all that there are.
-        streams.give(self._taken - alive)
+        streams.give(self._taken - alive, self.user.pk)
         self._taken = alive
         now = await self._sources(options.container)
         new = [source for source in now if source.name not in followers]
-        count = streams.take(min(len(new), max(0, MOST_SOURCES - alive)))
+        count = streams.take(min(len(new), max(0, MOST_SOURCES - alive)), self.user.pk)
         self._taken += count
         if count:
             names = [*followers, *(source.name for source in new[:count])]
@@ -220,7 +222,7 @@ class LogConsumer(ObjectConsumer):
 
     async def _give_back(self) -> None:
         taken, self._taken = self._taken, 0
-        streams.give(taken)
+        streams.give(taken, self.user.pk)
 
     async def _sources(self, container: str) -> list[Source]:
         found: list[Source] = await database_sync_to_async(sources_of)(self._object, container)
@@ -264,9 +266,15 @@ def places_of(given: dict[Any, Any]) -> dict[str, Place]:
     return found
 
 
-def busy() -> tuple[str, str]:
-    """What is said when this process follows as many logs as it may, and what to do."""
+def busy(person: int, count: int = 1) -> tuple[str, str]:
+    """Why so many more logs are not followed for a person (a user's number), and what to do."""
+    if streams.free_for(person) < count:
+        most = settings.LOG_STREAMS_PER_USER
+        said = _("One person may follow %(most)d containers' logs at a time.")
+        mend = _("Close other log pages or downloads, or choose one container.")
+        return said % {"most": most}, mend
     return (
-        f"This console already follows {settings.LOG_STREAMS} containers' logs.",
-        "Close other log pages, choose one container, or set FLOTILLA_LOG_STREAMS higher.",
+        _("This console already follows %(most)d containers' logs.")
+        % {"most": settings.LOG_STREAMS},
+        _("Close other log pages, choose one container, or set FLOTILLA_LOG_STREAMS higher."),
     )

@@ -9,7 +9,7 @@ from clusters.kube import KubeError
 from clusters.kube.logs import LogQuery, LogStream
 from clusters.kube.streams import Doer
 from clusters.log_sources import Source
-from clusters.slots import Slots
+from clusters.slots import Place
 from console.live.handover import Handover
 
 # One container's part of a download ends here.
@@ -19,15 +19,13 @@ WAITING_BYTES = 256 * 1024
 
 
 async def text_of(
-    doer: Doer, namespace: str, asked: Sequence[tuple[Source, LogQuery]], slots: Slots
+    doer: Doer, namespace: str, asked: Sequence[tuple[Source, LogQuery]], place: Place
 ) -> AsyncIterator[bytes]:
     """The lines of one source after the other; several sources name themselves on each line.
 
-    Read on a thread of its own, and never further ahead than the browser takes.
+    Read on a thread of its own, and never further ahead than the browser takes. place: given
+    back at the end.
     """
-    if not slots.take():
-        yield b"# This console follows as many logs as it may: try again later.\n"
-        return
     handover: Handover[bytes] = Handover(WAITING_BYTES)
     stop = threading.Event()
     open_now: list[LogStream] = []
@@ -58,7 +56,7 @@ async def text_of(
         handover.close()
         for stream in open_now:
             stream.stop()
-        slots.give()
+        place.give()
 
 
 def _parts(stream: LogStream, source: Source, *, many: bool) -> Iterator[bytes]:

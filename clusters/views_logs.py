@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from clusters import pod_audit
-from clusters.consumers_logs import busy, streams
+from clusters.consumers_logs import RETRY_SECONDS, busy, streams
 from clusters.kube import KubeError
 from clusters.kube.logs import LogQuery
 from clusters.log_backlog import Backlog, gather
@@ -23,6 +23,7 @@ from clusters.operate import NotAllowed, doer
 from clusters.rights import may_here_or_403, object_or_404
 from console.accounts.models import User
 from console.accounts.permissions import requires
+from console.ui.downloads import attachment
 
 
 @requires(GET="clusters.logs")
@@ -48,18 +49,20 @@ def log_text(
     except (BadOption, KubeError) as error:
         status = 403 if isinstance(error, NotAllowed) else 400
         return HttpResponse(f"{error}\n", status=status, content_type="text/plain; charset=utf-8")
-    if not streams.free:
+    place = streams.hold(user.pk)
+    if place is None:
         return HttpResponse(
-            " ".join(busy()) + "\n", status=429, content_type="text/plain; charset=utf-8"
-        )
+            " ".join(busy(user.pk)) + "\n", status=429, content_type="text/plain; charset=utf-8",
+            headers={"Retry-After": str(RETRY_SECONDS)},
+        )  # fmt: skip
     _record(request, row)
     sources = sources_of(row, options.container)
     response = StreamingHttpResponse(
-        text_of(asked, row.namespace, queries(options, sources), streams),
+        text_of(asked, row.namespace, queries(options, sources), place),
         content_type="text/plain; charset=utf-8",
     )
     file = f"{row.cluster.name}-{row.namespace}-{row.name}.log"
-    response["Content-Disposition"] = f'attachment; filename="{file}"'
+    response["Content-Disposition"] = attachment(file)
     return response
 
 
@@ -108,17 +111,18 @@ def _read(
     """The last lines, within five seconds, and what the cluster says where it gives none."""
     _record(request, row)
     asked = list(sources)[:MOST_SOURCES]
-    taken = streams.take(len(asked))
+    user = cast(User, request.user)
+    taken = streams.take(len(asked), user.pk)
     try:
         if taken < len(asked):
-            cause, mend = busy()
+            cause, mend = busy(user.pk, len(asked) - taken)
             return {"log_error": cause, "log_mend": mend}
-        whose = doer(row, cast(User, request.user), "clusters.logs")
+        whose = doer(row, user, "clusters.logs")
         backlog = gather(whose, row.namespace, queries(options, asked))
     except KubeError as error:
         return {"log_error": error.cause, "log_mend": error.mend}
     finally:
-        streams.give(taken)
+        streams.give(taken, user.pk)
     return {"log_lines": backlog.merged()[-PAGE_LINES:], **_faults(backlog)}
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+from urllib.parse import quote
+
 import pytest
 from django.test import Client
 
+from clusters import consumers_logs
 from clusters.log_options import BadOption, options_of
 from clusters.models import Object
 from clusters.object_tabs import object_registry
@@ -181,6 +185,76 @@ def test_a_full_process_answers_429(row, log, operator_api, operator_client, set
     assert operator_api.get(rest(row)).status_code == 429
     assert operator_client.get(address(row, "log.txt")).status_code == 429
     assert "FLOTILLA_LOG_STREAMS" in operator_client.get(address(row)).content.decode()
+
+
+@pytest.mark.parametrize("most", ["LOG_STREAMS", "LOG_STREAMS_PER_USER"])
+def test_a_log_that_nobody_has_ended_reading_keeps_its_place(
+    row, log, operator_api, operator_client, settings, most
+) -> None:
+    setattr(settings, most, 1)
+    log.write("one")
+    for first, second in (
+        (lambda: operator_api.get(rest(row)), lambda: operator_client.get(address(row, "log.txt"))),
+        (lambda: operator_client.get(address(row, "log.txt")), lambda: operator_api.get(rest(row))),
+    ):
+        reading = first()
+        assert reading.status_code == 200
+        refused = second()
+        assert refused.status_code == 429
+        assert int(refused["Retry-After"]) > 0
+        assert "1 containers" in refused.content.decode()
+        assert operator_api.get(rest(row)).status_code == 429
+        assert "one" in text_of(reading)
+        again = second()
+        assert again.status_code == 200
+        assert "one" in text_of(again)
+        assert consumers_logs.streams.used == 0
+
+
+def test_answers_that_nobody_reads_leave_their_place(
+    row, log, operator_api, operator_client
+) -> None:
+    log.write("one")
+    for ask in (
+        lambda: operator_api.head(rest(row)),
+        lambda: operator_client.head(address(row, "log.txt")),
+        lambda: operator_api.get(rest(row)),
+        lambda: operator_client.get(address(row, "log.txt")),
+    ):
+        response = ask()
+        response.close()
+        del response
+        gc.collect()
+        assert consumers_logs.streams.used == 0
+
+
+def test_one_person_leaves_places_to_others(
+    row, log, operator_api, admin_api, admin_client, operator_client, settings
+) -> None:
+    settings.LOG_STREAMS_PER_USER = 1
+    log.write("one")
+    reading = operator_api.get(rest(row))
+    said = operator_client.get(address(row)).content.decode()
+    assert "One person may follow 1 containers" in said
+    assert "One person may follow" not in admin_client.get(address(row)).content.decode()
+    assert text_of(admin_api.get(rest(row))) == text_of(reading)
+
+
+@pytest.mark.parametrize("name", ["a\r\nSet-Cookie: x=1", "a\x00\x07b", 'a";b', "鯨", "a" * 253])
+def test_a_name_that_is_no_files_name_does_not_break_the_download(
+    row, log, operator_client, name
+) -> None:
+    Object.objects.filter(pk=row.pk).update(name=name.replace("\x00", ""))
+    row.refresh_from_db()
+    last = quote(row.name, safe="")
+    response = operator_client.get(
+        f"/clusters/{row.cluster_id}/objects/pods/default/{last}/log.txt"
+    )
+    assert response.status_code == 200
+    assert response["Content-Disposition"].startswith("attachment; filename")
+    assert "Set-Cookie" not in response.headers
+    assert len(response["Content-Disposition"]) < 2500
+    response.close()
 
 
 def test_the_terminal_page_offers_the_running_containers(row, operator_client) -> None:

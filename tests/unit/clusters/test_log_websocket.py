@@ -337,3 +337,17 @@ async def test_a_full_process_says_so(row, log, person, settings) -> None:
     await first.socket.disconnect()
     third = await (await opened(row, person)).until(lambda v: len(v.texts) == 1)
     await third.socket.disconnect()
+
+
+async def test_one_person_follows_so_many_logs(row, log, person, settings) -> None:
+    settings.LOG_STREAMS_PER_USER = 1
+    log.write("one")
+    first = await opened(row, person)
+    await first.until(lambda v: len(v.texts) == 1)
+    second = await (await opened(row, person)).until(lambda v: False)
+    assert second.code == 4429
+    assert "One person may follow 1 containers" in second.messages[-1]["error"]
+    await first.socket.disconnect()
+    third = await (await opened(row, person)).until(lambda v: len(v.texts) == 1)
+    await third.socket.disconnect()
+    assert consumers_logs.streams.used == 0
