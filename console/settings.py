@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "console.ui.middleware.NulMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -242,7 +243,8 @@ KUBERNETES_SERVICE_PORT = env.text("KUBERNETES_SERVICE_PORT", "443")
 # Objects of one kind in one cluster that the console keeps rows of.
 MAX_OBJECTS = env.number("FLOTILLA_MAX_OBJECTS", 200_000, least=1000)
 # Logs and terminals of pods: containers that one web process follows at a time, and of these
-# for one person; terminals in one process and of one person; seconds without typing, and in all, after which one is closed.
+# for one person; terminals in one process and of one person; seconds without typing, and in
+# all, after which one is closed.
 LOG_STREAMS = env.number("FLOTILLA_LOG_STREAMS", 64, least=1)
 LOG_STREAMS_PER_USER = env.number("FLOTILLA_LOG_STREAMS_PER_USER", 40, least=1)
 TERMINALS = env.number("FLOTILLA_TERMINALS", 64, least=1)

@@ -107,7 +107,7 @@ def _add_page(request: HttpRequest, form: AccessForm, template: str) -> HttpResp
 @requires(POST="hosts.change")
 def hosts_check(request: HttpRequest) -> HttpResponse:
     """Check the hosts that were ticked in the list."""
-    wanted = [int(pk) for pk in request.POST.getlist("host") if pk.isdigit()][:MOST_CHECKED]
+    wanted = [int(pk) for pk in request.POST.getlist("host") if pk.isdecimal()][:MOST_CHECKED]
     chosen = list(Host.objects.filter(pk__in=wanted))
     if not chosen:
         messages.warning(request, _("Tick the hosts that are to be checked."))

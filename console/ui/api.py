@@ -36,6 +36,23 @@ class CursorPage(CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 500
 
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        """One page. Raises NotFound for a cursor that was not made here."""
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, OverflowError, DjangoValidationError):
+            if not request.query_params.get(self.cursor_query_param):
+                raise
+            raise exceptions.NotFound(self.invalid_cursor_message) from None
+
+    def decode_cursor(self, request: Request) -> Any:
+        """The cursor of the request, or None. Raises NotFound for one that was not made here."""
+        cursor = super().decode_cursor(request)
+        # PostgreSQL takes no NUL in a text.
+        if cursor is not None and "\x00" in str(cursor.position):
+            raise exceptions.NotFound(self.invalid_cursor_message)
+        return cursor
+
     def get_ordering(self, _request: Request, _queryset: Any, view: Any) -> tuple[str, ...]:
         """The view's `cursor_ordering`, or the newest first."""
         ordering = getattr(view, "cursor_ordering", "-pk")

@@ -147,7 +147,10 @@ def _read_cursor(text: str, length: int) -> list[Any] | None:
     except (ValueError, binascii.Error, RecursionError):
         return None
     simple = isinstance(value, list) and len(value) == length
-    return value if simple and all(isinstance(v, (str, int, float)) for v in value) else None
+    if not simple or not all(isinstance(v, (str, int, float)) for v in value):
+        return None
+    # PostgreSQL takes no NUL in a text.
+    return None if any(isinstance(v, str) and "\x00" in v for v in value) else value
 
 
 def sort_link(request: HttpRequest, key: str, current: str) -> tuple[str, str, SafeString]:
