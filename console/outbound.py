@@ -20,12 +20,15 @@ from ipaddress import (
     ip_network,
 )
 
+from console.resolving import resolver
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 # What socket.getaddrinfo does with these arguments: (host, port) -> addresses as texts.
 Resolve = Callable[[str, int], Sequence[str]]
 
 SETTING = "FLOTILLA_OUTBOUND_ALLOWED"
+DNS_SECONDS = 5.0
 
 
 class OutboundRefused(Exception):
@@ -94,12 +97,14 @@ def check_host(
     private: bool,
     allowed: Sequence[Network] = (),
     resolve: Resolve | None = None,
+    seconds: float = DNS_SECONDS,
 ) -> list[str]:
     """The addresses of a host that the console may connect to; connect to one of exactly these.
 
     host: a name or an address in any spelling, IPv6 with or without brackets.
     private: whether private networks are fine. allowed: networks that are fine in
-    any case. resolve: asks DNS instead of the system's resolver. Raises
+    any case. resolve: asks DNS instead of the system's resolver, which is given so many
+    seconds. Raises
     OutboundRefused when one of the addresses is refused (one good answer of a
     name does not excuse a bad one), HostUnknown when DNS has none.
     """
@@ -110,7 +115,12 @@ def check_host(
         texts: Sequence[str] = [str(ip_address(name))]
     except ValueError:
         try:
-            texts = (resolve or system_resolver)(name, port)
+            texts = resolve(name, port) if resolve else resolver(name, port, seconds)
+        except TimeoutError:
+            raise HostUnknown(
+                f"The console's DNS did not answer for {name} within {seconds:.3g} s.",
+                "Check the console's DNS server, and the name.",
+            ) from None
         except OSError:
             texts = []
     if not texts:
@@ -202,12 +212,6 @@ def _plain_ipv4(name: str, given: str) -> str:
             f"{given[:80]!r} is not written as an address usually is.{meant}",
             "Write four decimal numbers, such as 192.0.2.10.",
         ) from None
-
-
-def system_resolver(host: str, port: int) -> list[str]:
-    """The addresses that the system's resolver has for a name. Raises OSError."""
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(answer[4][0]) for answer in answers]
 
 
 def _embedded(address: Address) -> Iterator[Address]:

@@ -47,15 +47,16 @@ def open_socket(
 ) -> socket.socket:
     """A connected socket to the first of the host's checked addresses that answers.
 
-    timeout: seconds for all addresses together, shared among those that are left:
+    timeout: seconds for DNS and all addresses together, shared among those that are left:
     a name may have a hundred that do not answer. Raises OutboundRefused before
     anything is sent, OSError when none answers.
     """
     last: OSError = OSError("no address")
-    found = check_host(
-        host, port, private=rules.private, allowed=rules.allowed, resolve=rules.resolve
-    )
     ends = None if timeout is None else time.monotonic() + timeout
+    found = check_host(
+        host, port, private=rules.private, allowed=rules.allowed, resolve=rules.resolve,
+        seconds=DEFAULT_SECONDS if timeout is None else timeout,
+    )  # fmt: skip
     for number, address in enumerate(found):
         left = None if ends is None else (ends - time.monotonic()) / (len(found) - number)
         try:

@@ -90,16 +90,17 @@ def signature(secret: str, body: bytes, moment: int) -> str:
 def post(address: str, body: bytes, headers: Mapping[str, str], seconds: float = SECONDS) -> Answer:
     """Send one request; its answer, whatever the status. Raises Undelivered."""
     where = target(address)
+    ends = time.monotonic() + seconds
     try:
         addresses = check_host(
             where.host,
             where.port,
             private=settings.PRIVATE_CLUSTERS,
             allowed=settings.OUTBOUND_ALLOWED,
+            seconds=seconds,
         )
     except OutboundRefused as error:
         raise Undelivered(str(error)) from None
-    ends = time.monotonic() + seconds
     connection = _Pinned(where, addresses, ends)
     try:
         with connection.cut_off(ends):
