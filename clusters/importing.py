@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,6 +26,7 @@ from clusters.models import (
     Origin,
 )
 from clusters.models import dns_label as valid_name
+from clusters.models_imports import MOVING, WORKED_ON
 from console.accounts.models import User
 from console.audit.record import record
 
@@ -208,8 +210,14 @@ def want_exchange(row: ClusterImport) -> None:
 
 
 def discard_old() -> None:
-    """Throw away imports whose time is over, with what was given."""
-    ClusterImport.objects.filter(expires__lte=timezone.now()).delete()
+    """Throw away imports whose time is over, with what was given.
+
+    Not while a watcher works on one, nor while one waits for that a little longer: what an
+    exchange makes in a cluster must come to its row.
+    """
+    now = timezone.now()
+    in_use = Q(held_until__gt=now) | Q(state__in=MOVING, expires__gt=now - WORKED_ON)
+    ClusterImport.objects.filter(expires__lte=now).exclude(in_use).delete()
 
 
 def suggested(text: str, taken: set[str]) -> str:

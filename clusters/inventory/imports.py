@@ -22,7 +22,7 @@ from clusters.given import Entry
 from clusters.import_check import check, credentials, failed, identity
 from clusters.kube import Connection, KubeError, connect
 from clusters.models import Cluster, ClusterImport, ClusterStatus, ImportState
-from clusters.models_imports import WORK
+from clusters.models_imports import WORK, WORKED_ON
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _claimed() -> ClusterImport | None:
     """
     now = timezone.now()
     lost = Q(state__in=WORK.values(), held_until__lte=now)
-    waiting = ClusterImport.objects.filter(Q(state__in=WORK) | lost, expires__gt=now)
+    waiting = ClusterImport.objects.filter(Q(state__in=WORK) | lost, expires__gt=now - WORKED_ON)
     for row in waiting.order_by("pk"):
         state = WORK.get(ImportState(row.state), ImportState(row.state))
         mine = ClusterImport.objects.filter(pk=row.pk, state=row.state, held_until=row.held_until)
