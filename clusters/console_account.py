@@ -31,6 +31,7 @@ LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "flotilla"}
 OURS = "app.kubernetes.io/managed-by=flotilla"
 # The controller of Kubernetes that fills in the token takes moments.
 TOKEN_SECONDS = 8.0
+LEAST_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -152,23 +153,30 @@ def make(connection: Connection, seconds: float = TOKEN_SECONDS) -> str:
         time.sleep(0.3)
 
 
-def made_there(connection: Connection) -> list[Made]:
-    """What the console made in the cluster and is still there. Raises KubeError."""
+def made_there(connection: Connection, ends: float) -> list[Made]:
+    """What the console made in the cluster and is still there.
+
+    ends: by time.monotonic(), when the answers must be there. Raises KubeError.
+    """
     found = []
     for plural, kind in (
         ("clusterrolebindings", "ClusterRoleBinding"),
         ("clusterroles", "ClusterRole"),
     ):
         path = f"/apis/{RBAC}/v1/{plural}"
-        for item in connection.listing(path, {"labelSelector": OURS}, timeout=3.0).items:
-            name = str((item.get("metadata") or {}).get("name", ""))
+        # One page: a role for each kind of person, and the console's own.
+        query = {"labelSelector": OURS, "limit": "500"}
+        for item in _items(connection.get_json(path, query, timeout=_left(ends))):
+            metadata = item.get("metadata")
+            name = str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
             if name:
                 # Names of roles are free, and the command is made to be pasted into a shell.
                 command = f"kubectl delete {kind.lower()} {shlex.quote(name)}"
                 found.append(Made(f"{path}/{quote(name, safe=':')}", kind, name, command))
     namespace = f"/api/v1/namespaces/{NAMESPACE}"
     try:
-        labels = (connection.get_json(namespace, timeout=3.0).get("metadata") or {}).get("labels")
+        found_there = connection.get_json(namespace, timeout=_left(ends))
+        labels = (found_there.get("metadata") or {}).get("labels")
     except NotFound:
         labels = None
     if isinstance(labels, dict) and labels.get("app.kubernetes.io/managed-by") == "flotilla":
@@ -177,20 +185,21 @@ def made_there(connection: Connection) -> list[Made]:
     return found
 
 
-def remove(connection: Connection, made: list[Made], seconds: float = 8.0) -> list[Made]:
+def remove(connection: Connection, made: list[Made], ends: float) -> list[Made]:
     """Remove what the console made; return what could not be removed.
+
+    ends: by time.monotonic(), after which nothing more is tried.
 
     Its own rights go last, so at the end one object may be left that says
     nothing any more: the role that nobody is bound to.
     """
-    deadline = time.monotonic() + seconds
     left = []
     for item in sorted(made, key=_last_of_all):
-        if time.monotonic() > deadline:
+        if time.monotonic() > ends:
             left.append(item)
             continue
         try:
-            connection.delete(item.path, timeout=3.0)
+            connection.delete(item.path, timeout=_left(ends))
         except NotFound:
             continue
         except KubeError:
@@ -204,6 +213,16 @@ def by_hand() -> list[str]:
         f"kubectl delete clusterrolebindings,clusterroles -l {OURS}",
         f"kubectl delete namespace {NAMESPACE} --ignore-not-found",
     ]
+
+
+def _left(ends: float) -> float:
+    """Seconds for the next call."""
+    return max(LEAST_SECONDS, ends - time.monotonic())
+
+
+def _items(page: JSON) -> list[JSON]:
+    items = page.get("items")
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _last_of_all(item: Made) -> tuple[bool, int]:

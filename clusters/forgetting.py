@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,10 @@ from clusters.console_account import Made
 from clusters.kube import KubeError, connect, disconnect
 from clusters.models import Cluster
 from console.audit.record import record
+
+# For all calls together: a person waits for them, and so does a thread of the web process. What
+# is left then is named, with the commands that remove it.
+SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,12 @@ class There:
         return [item.kubectl for item in self.made]
 
 
-def there(cluster: Cluster) -> There:
-    """Ask the cluster what of this console is in it; three short calls."""
+def there(cluster: Cluster, ends: float | None = None) -> There:
+    """Ask the cluster what of this console is in it; three short calls within five seconds."""
+    if ends is None:
+        ends = time.monotonic() + SECONDS
     try:
-        return There(console_account.made_there(connect(cluster)))
+        return There(console_account.made_there(connect(cluster), ends))
     except KubeError as error:
         return There(away=str(error))
 
@@ -40,13 +47,14 @@ def there(cluster: Cluster) -> There:
 def forget(cluster: Cluster, *, clean_up: bool, request: Any) -> There:
     """Remove the cluster from this console; clean_up: what was made there first.
 
-    Returns what is left there. The cluster itself and its workloads stay as
-    they are.
+    Returns what is left there, after at most some five seconds. The cluster itself
+    and its workloads stay as they are.
     """
-    left = there(cluster) if clean_up else There()
+    ends = time.monotonic() + SECONDS
+    left = there(cluster, ends) if clean_up else There()
     if clean_up and not left.away:
         try:
-            left = There(console_account.remove(connect(cluster), left.made))
+            left = There(console_account.remove(connect(cluster), left.made, ends))
         except KubeError as error:
             left = There(away=str(error))
     before = {"endpoint": cluster.endpoint, "version": cluster.version, "uid": cluster.uid}

@@ -193,7 +193,7 @@ def finish(row: ClusterImport, made: list[Cluster]) -> None:
     """The import has done its work: what was given is thrown away. Raises Rejected for none."""
     if not made:
         raise Rejected(_("None of the checks was good: nothing was imported."))
-    row.state, row.given = ImportState.SAVED, ""
+    row.state, row.given, row.held_until = ImportState.SAVED, "", None
     row.saved = [cluster.pk for cluster in made]
     row.save()
 

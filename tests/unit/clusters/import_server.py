@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import time
 
 from tests.unit.clusters.apiserver import ApiServer, Handler
 
@@ -25,6 +26,7 @@ class ImportServer(ApiServer):
         self.deleted: list[str] = []
         self.reviewed: list[dict] = []
         self.fills_tokens = True
+        self.seconds = 0.0  # before every answer
         self.forbidden_patch = ""  # a path that must not be changed
         self.paths[KUBE_SYSTEM] = {"metadata": {"name": "kube-system", "uid": uid}}
 
@@ -39,6 +41,7 @@ class ImportHandler(Handler):
 
     def _signed_in(self) -> bool:
         state = self.state
+        time.sleep(state.seconds)
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if given:
             state.tokens.append(given)

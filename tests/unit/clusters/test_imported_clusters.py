@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import time
 from datetime import timedelta
 from html import unescape
 from ipaddress import ip_network
 
 import pytest
 import yaml
+from django.db import connections
 from django.utils import timezone
 from django.utils.html import escape
 
-from clusters import expiry
+from clusters import expiry, importing
 from clusters.import_needs import NEEDS
 from clusters.import_page import rights_of
 from clusters.inventory.imports import work
@@ -243,6 +245,61 @@ def test_a_cluster_that_is_away_can_be_forgotten_with_the_commands(admin_client,
     finally:
         server.up()
     assert not Cluster.objects.exists()
+
+
+def test_a_slow_cluster_holds_up_its_forgetting_for_seconds_and_what_is_left_is_named(
+    admin_client, server
+):
+    cluster = imported(admin_client, server)
+    made_there(server)
+    page = f"/clusters/{cluster.pk}/forget/"
+    server.seconds = 1.3
+    began = time.monotonic()
+    answer = admin_client.post(page, {"confirm_name": "shop", "clean_up": "on"}, follow=True)
+    assert time.monotonic() - began < 9
+    assert "Something of this console is left there" in text_of(answer)
+    assert "kubectl delete clusterrole flotilla:console" in text_of(answer)
+    assert not Cluster.objects.exists()
+    left = AuditEvent.objects.get(action="cluster.forgotten").after["left"]
+    assert "ClusterRole flotilla:console" in left
+
+
+def test_an_exchange_that_is_under_way_is_not_thrown_away(admin_client, admin, server):
+    row = checked(admin_client, kubeconfig(server))
+    save(admin_client, row, "account")
+    assert ClusterImport.objects.get(pk=row.pk).state == ImportState.EXCHANGE
+
+    class Noting(list):
+        """Somebody begins another import at the moment at which this one's hour is over."""
+
+        def append(self, body: dict) -> None:
+            past = timezone.now() - timedelta(seconds=1)
+            ClusterImport.objects.filter(pk=row.pk).update(expires=past)
+            importing.discard_old()
+            connections.close_all()
+            super().append(body)
+
+    server.applied = Noting()
+    work()
+    row = ClusterImport.objects.get(pk=row.pk)
+    assert row.state == ImportState.SAVED
+    assert Cluster.objects.filter(pk__in=row.saved).exists()
+    ClusterImport.objects.update(expires=timezone.now())
+    work()
+    assert not ClusterImport.objects.exists(), "done, it goes with its hour"
+
+
+def test_an_exchange_that_waits_while_its_hour_ends_is_still_made(admin_client, server):
+    row = checked(admin_client, kubeconfig(server))
+    save(admin_client, row, "account")
+    ClusterImport.objects.update(expires=timezone.now() - timedelta(minutes=1))
+    work()
+    assert Cluster.objects.count() == 1
+    ClusterImport.objects.update(
+        state=ImportState.EXCHANGE, expires=timezone.now() - timedelta(hours=1)
+    )
+    work()
+    assert not ClusterImport.objects.exists(), "what nobody works on does not keep its secrets"
 
 
 @pytest.mark.parametrize("page", ["forget", "credentials"])
