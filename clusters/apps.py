@@ -11,7 +11,14 @@ class ClustersConfig(AppConfig):
     name = "clusters"
 
     def ready(self) -> None:
-        from clusters import import_page, notices, object_actions, page_parts, pages_fleet
+        from clusters import (
+            import_page,
+            notices,
+            object_actions,
+            page_parts,
+            pages_fleet,
+            terminal_audit,
+        )
         from console.notices import expiry, rounds
 
         page_parts.register()
@@ -19,4 +26,5 @@ class ClustersConfig(AppConfig):
         object_actions.register()
         pages_fleet.register()
         rounds.register(notices.scan, notices.SCAN_SECONDS)
+        rounds.register(terminal_audit.close_lost, terminal_audit.LOOK_SECONDS)
         expiry.register(notices.credentials_expiring)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import Counter
 
 import orjson
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.db import DatabaseError
+from django.utils.translation import gettext as _
 
-from clusters import pod_audit
+from clusters import pod_audit, terminal_audit
 from clusters.consumers_pods import ObjectConsumer
 from clusters.kube import KubeError
 from clusters.kube.exec import Command, Exit, Terminal, open_terminal
 from clusters.slots import Slots
 from clusters.terminal_shells import SHELLS
 from console.live.guarded import BAD_REQUEST, TOO_MANY, Paced
+
+logger = logging.getLogger(__name__)
 
 FRAME_BYTES = 32 * 1024
 FRAMES = 16  # that the browser may be behind: beyond it the program waits
@@ -55,22 +60,24 @@ class ExecConsumer(ObjectConsumer):
         shell = SHELLS.get(self.query.get("shell", "auto"))
         container = self.query.get("container", "")
         if shell is None or len(container) > 63:
-            await self._fail("There is no such shell or container.", "", BAD_REQUEST)
+            await self._fail(_("There is no such shell or container."), "", BAD_REQUEST)
             return
         if self.trouble is not None:
             await self._fail(self.trouble.cause, self.trouble.mend)
             return
         if by_user[self.user.pk] >= settings.TERMINALS_PER_USER:
             await self._fail(
-                f"You have {settings.TERMINALS_PER_USER} terminals open already.",
-                "Close one of them.",
+                _("You have %(most)d terminals open already.")
+                % {"most": settings.TERMINALS_PER_USER},
+                _("Close one of them."),
                 TOO_MANY,
             )
             return
         if not terminals.take():
             await self._fail(
-                f"This console has {settings.TERMINALS} terminals open, as many as it may.",
-                "Try again later, or set FLOTILLA_TERMINALS higher.",
+                _("This console has %(most)d terminals open, as many as it may.")
+                % {"most": settings.TERMINALS},
+                _("Try again later, or set FLOTILLA_TERMINALS higher."),
                 TOO_MANY,
             )
             return
@@ -112,8 +119,8 @@ class ExecConsumer(ObjectConsumer):
         if self._pending > PENDING_BYTES or len(data) > MESSAGE_BYTES:
             self._why = "too much input"
             await self.say(
-                error="The program does not read what was pasted.",
-                mend="Paste less at a time, or copy a file into the container.",
+                error=_("The program does not read what was pasted."),
+                mend=_("Paste less at a time, or copy a file into the container."),
             )
             await self.end(BAD_REQUEST)
             return
@@ -130,28 +137,31 @@ class ExecConsumer(ObjectConsumer):
         try:
             self._terminal = await open_terminal(self.doer, command)
         except KubeError as error:
-            await self._record("pod.terminal_opened", reason=error.cause, failed=True)
+            await asyncio.shield(database_sync_to_async(self._record_refusal)(error.cause))
             await self._fail(error.cause, error.mend)
             return
         started = self._last_typed = time.monotonic()
+        write = database_sync_to_async(terminal_audit.opened)
+        opening = asyncio.ensure_future(write(self.user, self.row, self.scope, self._asked))
         try:
-            await self._record("pod.terminal_opened")
-            await self._carry(self._terminal, started)
+            # A browser that goes away while this is written must not lose the event.
+            await self._carry(self._terminal, started, await asyncio.shield(opening))
         finally:
             await self._terminal.close()
-            await self._record(
-                "pod.terminal_closed",
-                seconds=round(time.monotonic() - started),
-                why=self._why,
-                exit_code=self._exit_code,
+            close = database_sync_to_async(terminal_audit.closed)
+            seconds = round(time.monotonic() - started)
+            closing = close(
+                await opening, seconds=seconds, why=self._why, exit_code=self._exit_code
             )
+            await asyncio.shield(closing)
 
-    async def _carry(self, terminal: Terminal, started: float) -> None:
+    async def _carry(self, terminal: Terminal, started: float, number: int) -> None:
         await self.say(open=True)
         jobs = [
             asyncio.create_task(self._print(terminal)),
             asyncio.create_task(self._type(terminal)),
             asyncio.create_task(self._limit(started)),
+            asyncio.create_task(self._beat(number)),
         ]
         try:
             done, _rest = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -207,31 +217,34 @@ class ExecConsumer(ObjectConsumer):
                 warned = True
                 await self.say(idle_in=round(idle - quiet))
 
+    async def _beat(self, number: int) -> None:
+        """Say that it is there, until somebody has written its end: nothing goes on unrecorded."""
+        is_open = database_sync_to_async(terminal_audit.is_open)
+        while True:
+            await asyncio.sleep(terminal_audit.BEAT_SECONDS)
+            try:
+                if not await is_open(number):
+                    self._why = "no longer recorded"
+                    await self.say(closed=self._why)
+                    return
+            except DatabaseError as error:
+                logger.warning("terminal %s: database: %s", number, error)
+
     async def _fail(self, error: str, mend: str, code: int = 1000) -> None:
         await self.say(error=error, mend=mend)
         await self.close(code)
 
-    async def _record(
-        self, action: str, reason: str = "", failed: bool = False, **values: object
-    ) -> None:
-        assert self.row is not None
+    @property
+    def _asked(self) -> dict[str, str]:
         container = self.query.get("container", "")
-        after = {"container": container, "shell": self.query.get("shell", "auto"), **values}
-        place = pod_audit.place(self.row)
-        cluster = self.row.cluster
-        write = database_sync_to_async(pod_audit.recorded)
-        event = write(
-            action,
-            self.user,
-            cluster,
-            place,
-            scope=self.scope,
-            after=after,
-            reason=reason,
-            failed=failed,
-        )
-        # A browser that goes away while this is written must not lose the event.
-        await asyncio.shield(event)
+        return {"container": container, "shell": self.query.get("shell", "auto")}
+
+    def _record_refusal(self, reason: str) -> None:
+        assert self.row is not None
+        pod_audit.recorded(
+            "pod.terminal_opened", self.user, self.row.cluster, pod_audit.place(self.row),
+            scope=self.scope, after=self._asked, reason=reason, failed=True,
+        )  # fmt: skip
 
 
 def _size(columns: object, rows: object) -> tuple[int, int] | None:

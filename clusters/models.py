@@ -15,6 +15,7 @@ from clusters.models_kinds import OfferedKinds, WatchedKind
 from clusters.models_manifests import ManifestText
 from clusters.models_metrics import MetricFrame, MetricSeries, MetricState
 from clusters.models_pools import ResourcePool
+from clusters.models_terminals import OpenTerminal
 from console.secrets.fields import EncryptedTextField
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Node",
     "Object",
     "OfferedKinds",
+    "OpenTerminal",
     "Origin",
     "Profile",
     "ResourcePool",

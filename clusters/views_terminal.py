@@ -68,6 +68,7 @@ def _words() -> dict[str, str]:
         "idle_in": _("Nothing was typed for a while: the terminal closes in {n} seconds."),
         "idle": _("The terminal was closed because nothing was typed for too long."),
         "open too long": _("The terminal was closed because it was open for too long."),
+        "no longer recorded": _("The terminal was closed because its end was recorded already."),
         "size": _("{columns} × {rows}"),
         "large_paste": _("Only the first 512 KiB were pasted."),
     }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.utils import timezone
 
-from clusters import consumers_exec
-from clusters.models import Object
+from clusters import consumers_exec, terminal_audit
+from clusters.models import Object, OpenTerminal
 from console.accounts.models import Role, User
 from console.audit.models import AuditEvent
 from tests.conftest import signed_in
@@ -252,4 +254,74 @@ async def test_messages_without_bytes_do_not_pile_up_either(row, server, endpoin
         await screen.say(resize=[80 + number % 2, 24])
     assert (await screen.until(lambda s: False, 5)).code == 4400
     assert "pasted" in screen.told[-1]["error"]
+    await screen.socket.disconnect()
+
+
+@database_sync_to_async
+def look_for_lost(seconds: float) -> None:
+    """The watcher's look, when the last sign of life was so long ago."""
+    OpenTerminal.objects.update(seen=timezone.now() - timedelta(seconds=seconds))
+    terminal_audit.close_lost()
+    terminal_audit.close_lost()
+
+
+@database_sync_to_async
+def rows() -> int:
+    return OpenTerminal.objects.count()
+
+
+async def test_a_terminal_whose_process_was_killed_is_closed_once(row, endpoint, person) -> None:
+    screen = await opened(row, person)
+    await screen.until(lambda s: s.text.endswith(b"$ "))
+    assert await rows() == 1
+    await look_for_lost(30)
+    assert len(await events()) == 1, "a moment of silence is no end"
+    # As after a kill: nothing of this process closes it.
+    await look_for_lost(90)
+    opening, closing = await events()
+    assert closing[0] == "pod.terminal_closed"
+    assert "ended with the console's process, at or after 20" in closing[2]["why"]
+    assert closing[2]["container"] == opening[2]["container"] == "main"
+    assert await rows() == 0
+    await screen.socket.disconnect()
+    assert len(await events()) == 2, "one end, whoever writes it"
+
+
+async def test_a_terminal_whose_end_was_written_is_ended(
+    row, endpoint, person, monkeypatch
+) -> None:
+    monkeypatch.setattr(terminal_audit, "BEAT_SECONDS", 0.2)
+    screen = await opened(row, person)
+    await screen.until(lambda s: s.text.endswith(b"$ "))
+    await asyncio.sleep(0.5)
+    assert await rows() == 1
+    await look_for_lost(90)
+    await screen.until(lambda s: False)
+    assert screen.told[-1] == {"closed": "no longer recorded"}
+    await screen.socket.disconnect()
+    assert len(await events()) == 2
+
+
+async def test_an_open_terminal_says_that_it_is_there(row, endpoint, person, monkeypatch) -> None:
+    monkeypatch.setattr(terminal_audit, "BEAT_SECONDS", 0.1)
+    screen = await opened(row, person)
+    await screen.until(lambda s: s.text.endswith(b"$ "))
+    old = timezone.now() - timedelta(seconds=30)
+    await database_sync_to_async(OpenTerminal.objects.update)(seen=old)
+    fresh = OpenTerminal.objects.filter(seen__gt=old + timedelta(seconds=20))
+    async with asyncio.timeout(5):
+        while not await database_sync_to_async(fresh.exists)():
+            await asyncio.sleep(0.05)
+    await screen.socket.disconnect()
+    assert await rows() == 0
+
+
+async def test_a_forgotten_cluster_and_person_leave_the_end_of_a_lost_terminal(
+    row, endpoint, person
+) -> None:
+    screen = await opened(row, person)
+    await screen.until(lambda s: s.text.endswith(b"$ "))
+    await database_sync_to_async(row.cluster.delete)()
+    await look_for_lost(90)
+    assert [action for action, _outcome, _after in await events()][-1] == "pod.terminal_closed"
     await screen.socket.disconnect()
