@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Generic, ParamSpec, TypeVar
 
 T = TypeVar("T")
@@ -94,5 +95,6 @@ async def on_own_thread(function: Callable[P, T], *args: P.args, **named: P.kwar
         except RuntimeError:
             return  # the loop has ended, and with it whoever asked
 
-    threading.Thread(target=run, daemon=True).start()
+    # In the caller's context: the language of what it may say.
+    threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
     return await done

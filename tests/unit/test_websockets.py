@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from channels.db import database_sync_to_async
@@ -12,7 +13,7 @@ from django.test import Client
 
 from console.accounts.models import Role, User
 from tests.conftest import signed_in
-from tests.factories import TaskFactory
+from tests.factories import ObjectFactory, TaskFactory
 from tests.routes import sockets
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -145,3 +146,33 @@ async def test_it_closes_within_two_seconds_of_losing_the_right(
     await database_sync_to_async(lose)()
     message = await socket.receive_output(timeout=2)
     assert (message["type"], message["code"]) == ("websocket.close", 4403)
+
+
+@pytest.mark.parametrize(
+    ("cookie", "accepted", "chinese"),
+    [
+        ("zh-hans", "", True),
+        ("", "zh-CN,zh;q=0.9,en;q=0.5", True),
+        ("en", "zh-CN", False),
+        ("xx", "fr", False),
+        ("", "", False),
+    ],
+)
+async def test_a_websocket_speaks_the_persons_language(
+    make_user, cookie: str, accepted: str, chinese: bool
+) -> None:
+    client = await database_sync_to_async(signed_in)(await make_user(Role.ADMIN))
+    row = await database_sync_to_async(ObjectFactory)(resource="pods", namespace="default")
+    path = f"/ws/clusters/{row.cluster_id}/pods/default/{row.name}/log/?container=%21"
+    socket = connect(path, client)
+    if cookie:
+        headers = dict(socket.scope["headers"])
+        named = f"; {settings.LANGUAGE_COOKIE_NAME}={cookie}".encode()
+        socket.scope["headers"] = [*(headers | {b"cookie": headers[b"cookie"] + named}).items()]
+    if accepted:
+        socket.scope["headers"].append((b"accept-language", accepted.encode()))
+    opened, _ = await socket.connect()
+    assert opened
+    error = json.loads((await socket.receive_output(timeout=5))["text"])["error"]
+    assert any("\u4e00" <= sign <= "\u9fff" for sign in error) == chinese, error
+    await socket.disconnect()
