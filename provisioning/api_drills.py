@@ -47,7 +47,7 @@ class DrillActions:
         cluster: Cluster = self.get_object()  # type: ignore[attr-defined]
         paginator = CursorPage()
         rows = Drill.objects.filter(cluster=cluster)
-        page = paginator.paginate_queryset(rows, request, self) or []  # type: ignore[arg-type]
+        page = paginator.paginate_queryset(rows, request, self) or []
         return paginator.get_paginated_response(DrillSerializer(page, many=True).data)
 
     @extend_schema(
