@@ -54,10 +54,12 @@ def chosen(user: User, cluster: Cluster, words: Sequence[str]) -> list[tuple[str
     None stands for one that is not in the inventory (any more).
     """
     wanted = [(word[:400], _parts(word)) for word in words[:MOST]]
+    # PostgreSQL takes no NUL in a text, and no name has one.
+    names = {parts[2] for _word, parts in wanted if "\x00" not in parts[2]}
     rows = {
         (row.resource, row.namespace, row.name): row
         for row in visible_objects(user)
-        .filter(cluster=cluster, name__in={parts[2] for _word, parts in wanted})
+        .filter(cluster=cluster, name__in=names)
         .select_related("cluster")
     }
     return [(word, rows.get(parts)) for word, parts in wanted]

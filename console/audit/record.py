@@ -64,11 +64,11 @@ def record(
         action=action,
         object_type=obj._meta.label_lower if obj else "",
         object_id=str(obj.pk) if obj and obj.pk is not None else "",
-        object_name=mask_text(object_name or (str(obj) if obj else ""))[:NAME_LIMIT],
+        object_name=mask_text(_text(object_name or obj or ""))[:NAME_LIMIT],
         before=_fields(before),
         after=_fields(after),
         outcome=Outcome(outcome),
-        reason=mask_text(str(reason))[:REASON_LIMIT],
+        reason=mask_text(_text(reason))[:REASON_LIMIT],
         request_id=request_id(request),
         address=address_of(request),
     )
@@ -104,7 +104,7 @@ def _fields(given: Mapping[str, Any] | models.Model | None) -> dict[str, Any]:
         return {}
     if isinstance(given, models.Model):
         return snapshot(given)
-    return {str(name): _plain(str(name), value) for name, value in given.items()}
+    return {_text(name): _plain(_text(name), value) for name, value in given.items()}
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -114,11 +114,16 @@ def _plain(name: str, value: Any) -> Any:
 
 def _as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _as_json(item) for key, item in value.items()}
+        return {_text(key): _as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_as_json(item) for item in value]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    """As text; PostgreSQL takes no NUL, and no event may fail because of one."""
+    return str(value).replace("\x00", "\ufffd")

@@ -91,3 +91,17 @@ def test_long_names_are_cut_and_odd_values_kept_as_text() -> None:
     event = record("host.changed", object_name="x" * 1000, after={"path": object, "n": {1, 2}})
     assert len(event.object_name) == 255
     assert sorted(event.after["n"]) == [1, 2]
+
+
+def test_a_nul_in_what_is_recorded_fails_no_event(admin: User) -> None:
+    event = record(
+        "user.changed",
+        admin,
+        after={"na\x00me": ["a\x00b", {"x": "\x00"}]},
+        reason="it said \x00",
+        object_name="a\x00",
+    )
+    event.refresh_from_db()
+    told = f"{event.after} {event.reason} {event.object_name}"
+    assert "\x00" not in told and "\\x00" not in told
+    assert event.after["na\ufffdme"][0] == "a\ufffdb"

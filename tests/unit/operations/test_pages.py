@@ -403,12 +403,12 @@ def test_an_api_server_that_hangs_ends_the_try_in_time(operator_client, cluster,
 
 def test_several_objects_each_have_their_result(operator_client, web, calls):
     gone = "deployments.apps/shop/gone"
-    sent = {"objects": ["deployments.apps/shop/web", gone, "pods/shop"]}
+    sent = {"objects": ["deployments.apps/shop/web", gone, "pods/shop", "pods/shop/a\x00"]}
     address = f"/clusters/{web.cluster_id}/bulk/restart/"
     page = text_of(operator_client.post(address, sent))
     assert "Deployment shop/web" in page and "not there any more" in page and not calls.changes
     page = text_of(operator_client.post(address, {**sent, "confirmed": "yes"}))
-    assert page.count("Refused") == 2 and len(calls.changes) == 1
+    assert page.count("Refused") == 3 and len(calls.changes) == 1
     assert event("object.restarted").outcome == "success"
 
 
