@@ -18,6 +18,7 @@ from clusters.api import ClusterReadViewSet
 from clusters.models import Profile
 from console.accounts.confirm import Confirmed
 from console.accounts.permissions import Declared
+from console.ui.api import flag
 from console.ui.downloads import attachment
 from provisioning import clusters, kubeconfig
 from provisioning.api_drills import DrillActions
@@ -25,7 +26,6 @@ from provisioning.api_operations import MembershipActions
 from provisioning.api_requests import (
     LAUNCHED,
     HostsField,
-    flag,
     launched,
     refusal,
     release_of,

@@ -22,7 +22,8 @@ from clusters.models import dns_label
 from clusters.operate import connection, refuse_by_place, refuse_by_role, user_of
 from clusters.rights import visible_clusters
 from console.accounts.permissions import Declared
-from provisioning.api_requests import DRY_RUN, flag
+from console.ui.api import flag
+from provisioning.api_requests import DRY_RUN
 from provisioning.api_tasks import TaskSerializer
 from provisioning.operation_drain import drain_node
 from provisioning.operation_manifests import apply_manifests

@@ -13,12 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clusters.models import Cluster
+from console.ui.api import flag
 from provisioning import cluster_operations
 from provisioning.api_requests import (
     DRY_RUN,
     PLAN_OR_TASK,
     HostsField,
-    flag,
     launched,
     refusal,
     user_of,

@@ -110,14 +110,6 @@ def _is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) < 19
 
 
-def flag(request: Request, name: str) -> bool:
-    """A query parameter that is yes or no. Invalid for any other word."""
-    word = request.query_params.get(name, "false").lower()
-    if word not in ("true", "false", "1", "0", ""):
-        raise serializers.ValidationError({name: [_("Use true or false.")]})
-    return word in ("true", "1")
-
-
 def user_of(request: Request) -> User:
     """Who asks."""
     return cast(User, request.user)

@@ -83,6 +83,14 @@ def problem(
     return body | extra
 
 
+def flag(request: Request, name: str) -> bool:
+    """A query parameter that is yes or no. Invalid for any other word."""
+    word = request.query_params.get(name, "false").lower()
+    if word not in ("true", "false", "1", "0", ""):
+        raise exceptions.ValidationError({name: [_("Use true or false.")]})
+    return word in ("true", "1")
+
+
 def problem_response(status: int, detail: str, **members: Any) -> JsonResponse:
     """A problem for code outside of the REST framework (middleware, error handlers)."""
     return JsonResponse(
@@ -91,7 +99,10 @@ def problem_response(status: int, detail: str, **members: Any) -> JsonResponse:
 
 
 def problem_details(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """The REST framework's exception handler. Unknown errors are logged and say nothing."""
+    """The REST framework's exception handler. Unknown errors are logged and say nothing.
+
+    What an exception has as `members` (a mapping) becomes members of the problem (RFC 9457, 3.2).
+    """
     request = context.get("request")
     if isinstance(exc, DjangoValidationError):
         exc = exceptions.ValidationError(get_error_detail(exc))
@@ -100,7 +111,8 @@ def problem_details(exc: Exception, context: Mapping[str, Any]) -> Response:
         return _unexpected(request)
     errors = _by_field(exc.detail) if isinstance(exc, exceptions.ValidationError) else None
     detail = _("Some fields are not right.") if errors else _detail(exc)
-    response.data = problem(response.status_code, detail, request=request, errors=errors)
+    more: Mapping[str, Any] = getattr(exc, "members", {})
+    response.data = problem(response.status_code, detail, request=request, errors=errors, **more)
     response.content_type = PROBLEM_TYPE
     return response
 
