@@ -41,10 +41,11 @@ class ClusterRefused(exceptions.APIException):
 
     def __init__(self, error: KubeError) -> None:
         super().__init__(str(error))
-        self.status_code = _status(error)
+        self.status_code = status_of(error)
 
 
-def _status(error: KubeError) -> int:
+def status_of(error: KubeError) -> int:
+    """The HTTP status of the console's answer."""
     for kind, code in _STATUS:
         if isinstance(error, kind):
             return code

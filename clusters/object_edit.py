@@ -24,6 +24,7 @@ class Clash:
 
     text: str
     diff: str
+    version: str
 
 
 def refuse_secrets(row: Object) -> None:
@@ -40,8 +41,11 @@ def text_of(conn: Acting, row: Object) -> str:
     return dump(bare(conn.get_json(path_of(row))))
 
 
-def body_of(row: Object, text: str) -> JSON:
-    """The object that was typed. Raises Refused when it is no YAML, or another object."""
+def body_of(row: Object, text: str, version: str = "") -> JSON:
+    """The object that was typed. Raises Refused when it is no YAML, or another object.
+
+    version: its resourceVersion where the text names none.
+    """
     body = read_one(text)
     metadata = body["metadata"]
     for field, wanted, typed in (
@@ -53,6 +57,8 @@ def body_of(row: Object, text: str) -> JSON:
         if typed != wanted:
             what = _("%(field)s must stay “%(wanted)s”: this page edits one object.")
             raise Refused([Problem(0, 0, what % {"field": field, "wanted": wanted})])
+    if version and not metadata.get("resourceVersion"):
+        metadata["resourceVersion"] = version
     if not metadata.get("resourceVersion") or not isinstance(metadata["resourceVersion"], str):
         what = _("metadata.resourceVersion was removed: without it changes of others would go.")
         raise Refused([Problem(0, 0, what)])
@@ -83,7 +89,8 @@ def clash(conn: Acting, row: Object, base: str) -> Clash:
         before = read_one(base)
     except Refused:
         before = None
-    return Clash(dump(live), difference(before, live) if before else "")
+    version = str(live["metadata"].get("resourceVersion", ""))
+    return Clash(dump(live), difference(before, live) if before else "", version)
 
 
 def rebased(text: str, current: str) -> str:

@@ -45,14 +45,14 @@ def edit_marks(
     return page(request, "operations/marks.html", row, error, form=form)
 
 
-def change_marks(row: Object, seen: Marks, wanted: Marks, request: HttpRequest) -> None:
+def change_marks(row: Object, seen: Marks, wanted: Marks, request: HttpRequest) -> Effect:
     """Set a node's labels and taints in a person's name. Raises KubeError."""
 
     def call(conn: Acting) -> Effect:
         set_marks(conn, row.name, seen, wanted)
         return Effect(_changed(seen, wanted), _changed(wanted, seen))
 
-    perform(row, "node.marked", call, user=user_of(request), request=request)
+    return perform(row, "node.marked", call, user=user_of(request), request=request)
 
 
 def _changed(one: Marks, other: Marks) -> dict[str, object]:

@@ -57,6 +57,10 @@ urlpatterns = [
     path("", include(router.urls)),
     # What people do inside clusters.
     path("", include("clusters.api_operations")),
+    path("", include("clusters.api_edit")),
+    path("", include("clusters.api_marks")),
+    path("", include("clusters.api_bulk")),
+    path("", include("clusters.api_kinds")),
     path("", include("provisioning.api_drain")),
     # Last: what nothing serves is answered with a problem instead of with a page.
     path("<path:rest>", UnknownRoute.as_view(), name="unknown"),

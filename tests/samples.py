@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from clusters.models import ClusterImport, ControlPlaneHealth, Object, Origin, ResourcePool
+from clusters.models import (
+    ClusterImport,
+    ControlPlaneHealth,
+    Object,
+    Origin,
+    ResourcePool,
+    WatchedKind,
+)
 from console.accounts.models import ApiToken, User
 from console.audit.record import record
 from console.notices.models import Channel, Delivery, Rule
@@ -53,6 +60,11 @@ class Samples:
         ObjectFactory(
             cluster=self.cluster, resource="nodes", api_version="v1", kind="Node", namespace="",
             name="web",
+        )  # fmt: skip
+        # A kind that is named as the sample's Deployments are.
+        WatchedKind.objects.create(
+            cluster=self.cluster, group="apps", version="v1", plural="deployments",
+            kind="Deployment",
         )  # fmt: skip
         self.snapshot = Snapshot.objects.create(cluster=self.cluster)
         self.credential = SSHCredentialFactory(name="sample")

@@ -1,4 +1,4 @@
-"""Custom kinds: what is shown, and choosing which are watched."""
+"""Custom kinds: what is shown, and choosing which are watched, on pages and over REST."""
 
 from __future__ import annotations
 
@@ -138,3 +138,83 @@ def test_a_kind_that_is_served_in_another_version_is_watched_in_it(
     WatchedKind.objects.create(cluster=cluster, **WIDGET | {"version": "v1beta1"})
     operator_client.post(choose(cluster), {"kinds": ["widgets.example.org"]})
     assert WatchedKind.objects.get().version == "v1"
+
+
+# REST.
+
+WIDGETS = "widgets.example.org"
+
+
+def kinds(cluster: Cluster, more: str = "") -> str:
+    return f"/api/v1/clusters/{cluster.pk}/kinds/{more}"
+
+
+def test_what_is_offered_is_read_by_the_watcher(operator_api, cluster):
+    answer = operator_api.get(kinds(cluster, "offered/")).json()
+    assert (answer["read"], answer["results"]) == (None, [])
+    assert OfferedKinds.objects.get(cluster=cluster).asked is not None
+    early = operator_api.post(kinds(cluster), {"resource": WIDGETS}, format="json")
+    assert early.status_code == 409 and "has not read yet" in early.json()["detail"]
+
+
+def test_kinds_are_watched_and_unwatched_one_by_one(operator_api, operator, cluster, offered):
+    first = operator_api.get(kinds(cluster, "offered/")).json()["results"]
+    assert [(k["resource"], k["watched"]) for k in first] == [
+        ("gadgets.example.org", False), (WIDGETS, False),
+    ]  # fmt: skip
+    for name in ("gadgets.example.org", WIDGETS, WIDGETS):
+        answer = operator_api.post(kinds(cluster), {"resource": name}, format="json")
+        assert answer.status_code == 201
+    assert watched(cluster) == ["gadgets.example.org", WIDGETS]
+    assert WatchedKind.objects.get(plural="widgets").wanted_by == operator
+    assert operator_api.delete(kinds(cluster, "gadgets.example.org/")).status_code == 204
+    assert operator_api.delete(kinds(cluster, "gadgets.example.org/")).status_code == 404
+    assert watched(cluster) == [WIDGETS]
+    events = AuditEvent.objects.filter(action="cluster.kinds_chosen").order_by("pk")
+    assert [event.after["kinds"] for event in events] == [
+        ["gadgets.example.org"], ["gadgets.example.org", WIDGETS], [WIDGETS],
+    ]  # fmt: skip
+    assert {event.token_name for event in events} == {"tests"}
+
+
+@pytest.mark.parametrize("name", ["secrets", "../x", "<b>", "widgets.other.org", "a\0", "", None])
+def test_only_what_the_cluster_offers_can_be_watched(operator_api, cluster, offered, name):
+    answer = operator_api.post(kinds(cluster), {"resource": name}, format="json")
+    assert answer.status_code == 400 and list(answer.json()["errors"]) == ["resource"]
+    assert watched(cluster) == []
+
+
+def test_as_many_are_watched_as_on_the_page(operator_api, cluster, offered):
+    for n in range(50):
+        WatchedKind.objects.create(cluster=cluster, **WIDGET | {"plural": f"w{n}"})
+    answer = operator_api.post(kinds(cluster), {"resource": WIDGETS}, format="json")
+    assert answer.status_code == 400 and "at most 50" in answer.json()["errors"]["resource"][0]
+
+
+def test_an_auditor_sees_what_is_watched_and_its_objects_and_chooses_nothing(
+    auditor_api, nobody_api, cluster, offered
+):
+    WatchedKind.objects.create(cluster=cluster, **WIDGET)
+    WatchedKind.objects.create(cluster=cluster, **GADGET)
+    Object.objects.create(
+        cluster=cluster, resource=WIDGETS, kind="Widget", namespace="shop", name="w",
+        status="NotReady", health=Health.WARN,
+    )  # fmt: skip
+    Cluster.objects.filter(pk=cluster.pk).update(not_watched={"gadgets.example.org": "403: no"})
+    gadgets, widgets = auditor_api.get(kinds(cluster)).json()["results"]
+    assert gadgets["problem"] == "403: no" and gadgets["namespaced"] is False
+    assert widgets == {
+        "resource": WIDGETS, "kind": "Widget", "api_version": "example.org/v1",
+        "namespaced": True, "objects": 1, "needs_a_look": 1, "problem": "",
+    }  # fmt: skip
+    objects = f"/api/v1/clusters/{cluster.pk}/objects/?resource={WIDGETS}"
+    (one,) = auditor_api.get(objects).json()["results"]
+    assert (one["name"], one["status"]) == ("w", "NotReady")
+    for answer in (
+        auditor_api.get(kinds(cluster, "offered/")),
+        auditor_api.post(kinds(cluster), {"resource": WIDGETS}, format="json"),
+        auditor_api.delete(kinds(cluster, f"{WIDGETS}/")),
+    ):
+        assert answer.status_code == 403
+    assert nobody_api.get(kinds(cluster)).status_code == 404
+    assert len(watched(cluster)) == 2
