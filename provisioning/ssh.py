@@ -23,8 +23,8 @@ import paramiko
 from paramiko.pkey import PKey
 
 from provisioning.lines import LineSplitter
-from provisioning.shell import quote
 from provisioning.ssh_bytes import CHUNK, LATE_SECONDS, POLL_SECONDS, close, over, pour, send
+from provisioning.ssh_script import command, prologue
 from provisioning.ssh_types import (
     JumpFailed,
     KeyChanged,
@@ -38,8 +38,6 @@ from provisioning.ssh_types import (
 )
 
 WINDOW = 16 * 1024 * 1024
-# Begins the line that says how long a script is; no password looks like it.
-HEADER = "flotilla-script-bytes:"
 
 
 def _key_text(key: PKey) -> str:
@@ -130,8 +128,8 @@ class Link:
         """
         with self._channel() as channel:
             deadline = time.monotonic() + seconds
-            channel.exec_command(self._command(as_root, mark))
-            channel.sendall(self._prologue(as_root) + _framed(script))
+            channel.exec_command(command(self.target, as_root, mark))
+            channel.sendall(prologue(self.target, as_root, script))
             return self._converse(channel, on_line, deadline, nonce, stop)
 
     def fetch(
@@ -155,8 +153,8 @@ class Link:
         refused: OSError | None = None
         with self._channel() as channel:
             deadline = time.monotonic() + seconds
-            channel.exec_command(self._command(True, mark))
-            channel.sendall(self._prologue(True) + _framed(script))
+            channel.exec_command(command(self.target, True, mark))
+            channel.sendall(prologue(self.target, True, script))
             channel.shutdown_write()
             result, refused = pour(channel, sink, on_line, deadline, stop)
         if refused is not None:
@@ -231,33 +229,6 @@ class Link:
         if channel.recv_ready():
             lines += [("stdout", t) for t in splitters["stdout"].feed(channel.recv(CHUNK))]
         return lines
-
-    def _command(self, as_root: bool, mark: str) -> str:
-        # The shell reads how many bytes the script has, then the script itself; what
-        # follows on standard input belongs to the script. `read` takes single bytes and
-        # head never reads ahead, so nothing of a payload is swallowed. A line before the
-        # header is a password that sudo did not ask for.
-        reader = (
-            f"/bin/sh -c 'IFS= read -r n; case $n in {HEADER}*) ;; *) IFS= read -r n ;; esac; "
-            f'n=${{n#{HEADER}}}; s=$(head -c "$n"; printf x); eval "${{s%x}}"\''
-        )
-        if mark:
-            reader = f"env FLOTILLA_RUN={quote(mark)} {reader}"
-        if not as_root or self.target.username == "root":
-            return reader
-        if self.target.sudo_password:
-            return f"sudo -S -p '' -- {reader}"
-        return f"sudo -n -- {reader}"
-
-    def _prologue(self, as_root: bool) -> bytes:
-        if as_root and self.target.username != "root" and self.target.sudo_password:
-            return self.target.sudo_password.encode() + b"\n"
-        return b""
-
-
-def _framed(script: str) -> bytes:
-    body = script.encode()
-    return f"{HEADER}{len(body)}\n".encode() + body
 
 
 def _reason(error: Exception) -> str:
