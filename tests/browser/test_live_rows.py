@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.console import Console
-from tests.browser.test_look import check_all_looks
+from tests.browser.test_look import check_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
@@ -31,15 +29,7 @@ PAGES = {
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_pages_fit_and_are_accessible(open_page: Open, ids: tuple[str, str], name: str) -> None:
-    page = open_page(PAGES[name].format(*ids))
-    expect(page.locator("h1")).to_be_visible()
-    if folder := os.environ.get("FLOTILLA_SCREENSHOTS"):
-        for width in (1440, 390):
-            for theme in ("light", "dark"):
-                page.set_viewport_size({"width": width, "height": 900})
-                page.emulate_media(color_scheme=theme)
-                page.screenshot(path=f"{folder}/kinds-{name}-{width}-{theme}.png", full_page=True)
-    check_all_looks(page)
+    check_page(open_page, PAGES[name].format(*ids), f"kinds-{name}")
 
 
 def test_a_row_appears_at_once_by_the_websocket(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -52,23 +53,35 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
-def check_all_looks(page: Page) -> None:
-    """Wide and narrow, light and dark: nothing sticks out, nothing is hard to read."""
+def check_all_looks(page: Page, picture: str = "") -> None:
+    """Wide and narrow, light and dark: nothing sticks out, nothing is hard to read.
+
+    picture: how the screenshots are called, where FLOTILLA_SCREENSHOTS names a folder for them.
+    """
+    folder = os.environ.get("FLOTILLA_SCREENSHOTS")
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 900})
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
             page.wait_for_timeout(250)  # colours fade from one theme to the other
+            if folder and picture:
+                path = f"{folder}/{picture}-{width}-{theme}.png"
+                page.screenshot(path=path, full_page=True)
             assert overflow(page) <= 0, (width, theme)
             assert violations(page) == [], (width, theme)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_fit_and_are_accessible(open_page: Open, path: str) -> None:
+def check_page(open_page: Open, path: str, picture: str = "") -> None:
+    """Open a page and check all its looks."""
     page = open_page(path)
     expect(page.locator("h1")).to_be_visible()
-    check_all_looks(page)
+    check_all_looks(page, picture)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_and_are_accessible(open_page: Open, path: str) -> None:
+    check_page(open_page, path)
 
 
 @pytest.mark.parametrize("status", ["running", "failed"])

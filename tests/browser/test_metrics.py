@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
@@ -105,11 +104,4 @@ def test_without_scripts_the_table_is_there(open_page: Open, cluster: str) -> No
 def test_the_page_fits_and_is_accessible(open_page: Open, cluster: str) -> None:
     page = open_page(f"/clusters/{cluster}/metrics/")
     expect(page.locator("[data-chart=memory] canvas")).to_be_visible()
-    if folder := os.environ.get("FLOTILLA_SCREENSHOTS"):
-        for width in (1440, 390):
-            for theme in ("light", "dark"):
-                page.set_viewport_size({"width": width, "height": 900})
-                page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-                page.wait_for_timeout(400)
-                page.screenshot(path=f"{folder}/metrics-{width}-{theme}.png", full_page=True)
-    check_all_looks(page)
+    check_all_looks(page, "metrics")

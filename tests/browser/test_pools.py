@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.console import Console
-from tests.browser.test_look import check_all_looks
+from tests.browser.test_look import check_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
@@ -34,15 +32,7 @@ PAGES = {
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_pages_fit_and_are_accessible(open_page: Open, ids: tuple[str, str], name: str) -> None:
-    page = open_page(PAGES[name].format(*ids))
-    expect(page.locator("h1")).to_be_visible()
-    if folder := os.environ.get("FLOTILLA_SCREENSHOTS"):
-        for width, theme in ((1440, "light"), (390, "dark")):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            page.wait_for_timeout(250)
-            page.screenshot(path=f"{folder}/pools-{name}-{width}-{theme}.png", full_page=True)
-    check_all_looks(page)
+    check_page(open_page, PAGES[name].format(*ids), f"pools-{name}")
 
 
 def test_a_pool_is_made_by_ticking_nodes_and_a_mistake_loses_nothing(

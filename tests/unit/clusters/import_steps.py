@@ -12,6 +12,10 @@ from tests.unit.clusters.import_server import ImportServer
 PAGE = "/clusters/import/"
 
 
+def text_of(response) -> str:
+    return response.content.decode()
+
+
 def kubeconfig(*servers: ImportServer, token: str = "a-token") -> str:
     """One context for each server: c0, c1, and so on; c0 is the current one."""
     return yaml.safe_dump(

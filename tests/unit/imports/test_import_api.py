@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_network
 
 import pytest
 
@@ -12,28 +11,11 @@ from clusters.inventory.imports import Imports
 from clusters.kube.credentials import TOKEN
 from clusters.models import Cluster, ClusterImport
 from tests.factories import ClusterFactory
-from tests.unit.clusters.authority import Authority
 from tests.unit.clusters.import_server import ACCOUNT_TOKEN, ImportServer
 from tests.unit.clusters.import_steps import kubeconfig
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADDRESS = "/api/v1/clusters/import/"
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return Authority()
-
-
-@pytest.fixture
-def server(authority):
-    with ImportServer(authority) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def local_servers(settings):
-    settings.OUTBOUND_ALLOWED = (ip_network("127.0.0.0/8"),)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shlex
 import time
 from datetime import timedelta
 from html import unescape
-from ipaddress import ip_network
 
 import pytest
 import yaml
@@ -24,33 +23,12 @@ from clusters.models import Cluster, ClusterImport, ClusterSecret, ImportState, 
 from console.accounts.sessions import CONFIRMED
 from console.audit.models import AuditEvent
 from tests.factories import ClusterFactory
-from tests.unit.clusters.authority import Authority
 from tests.unit.clusters.import_server import ACCOUNT_TOKEN, ImportServer
-from tests.unit.clusters.import_steps import PAGE, checked, imported, kubeconfig, save
+from tests.unit.clusters.import_steps import PAGE, checked, imported, kubeconfig, save, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 OUR_NAMESPACE = "/api/v1/namespaces/flotilla"
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return Authority()
-
-
-@pytest.fixture
-def server(authority):
-    with ImportServer(authority) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def local_servers(settings):
-    settings.OUTBOUND_ALLOWED = (ip_network("127.0.0.0/8"),)
-
-
-def text_of(response) -> str:
-    return response.content.decode()
 
 
 def test_the_account_is_shown_made_and_kept_instead_of_what_was_given(admin_client, admin, server):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from ipaddress import ip_network
 
 import pytest
 import yaml
@@ -19,32 +18,11 @@ from clusters.kube.credentials import CA, CERTIFICATE, KEY, TOKEN
 from clusters.models import Cluster, ClusterImport, ClusterSecret, ImportState, Origin
 from console.audit.models import AuditEvent
 from tests.factories import ClusterFactory, UserFactory
-from tests.unit.clusters.authority import Authority
 from tests.unit.clusters.hostile_ground import b64
 from tests.unit.clusters.import_server import KUBE_SYSTEM, ImportServer
-from tests.unit.clusters.import_steps import PAGE, checked, give, kubeconfig, save
+from tests.unit.clusters.import_steps import PAGE, checked, give, kubeconfig, save, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return Authority()
-
-
-@pytest.fixture
-def server(authority):
-    with ImportServer(authority) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def local_servers(settings):
-    settings.OUTBOUND_ALLOWED = (ip_network("127.0.0.0/8"),)
-
-
-def text_of(response) -> str:
-    return response.content.decode()
 
 
 def test_a_pasted_kubeconfig_becomes_a_watched_cluster(admin_client, admin, server):
