@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from clusters.api_errors import answered
 from clusters.api_operations import EFFECT, NODE, node_or_404
+from clusters.api_pools import TaintSerializer
 from clusters.grammar import EFFECTS, MOST_LINES, Wrong, check_key, check_value
 from clusters.kube.nodes_api import Marks, marks
 from clusters.operate import connection, refuse_by_role, user_of
@@ -40,14 +41,12 @@ class LabelsField(serializers.DictField):
 class TaintKeySerializer(serializers.Serializer[Any]):
     """Which taint: there is one of a key and effect."""
 
-    key = serializers.CharField(max_length=317)
+    key = serializers.CharField(max_length=320)
     effect = serializers.ChoiceField(choices=EFFECTS)
 
 
-class TaintSerializer(TaintKeySerializer):
+class NodeTaintSerializer(TaintSerializer):
     """A taint. Invalid for what is no key or value."""
-
-    value = serializers.CharField(default="", allow_blank=True, max_length=63)
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         """The taint as the API has it."""
@@ -55,25 +54,25 @@ class TaintSerializer(TaintKeySerializer):
         return {part: attrs[part] for part in ("key", "value", "effect")}
 
 
-class SeenSerializer(serializers.Serializer[Any]):
+class NodeMarksSerializer(serializers.Serializer[Any]):
     """Labels and taints of a node, as GET answers them."""
 
     labels = LabelsField()
-    taints = serializers.ListField(child=TaintSerializer(), default=list, max_length=MOST_LINES)
+    taints = serializers.ListField(child=NodeTaintSerializer(), default=list, max_length=MOST_LINES)
 
 
-class MarksSerializer(serializers.Serializer[Any]):
+class MarksChangeSerializer(serializers.Serializer[Any]):
     """What is to be set and removed. What is not named stays as it is."""
 
     labels = LabelsField(removable=True, help_text="by key; null removes the label")
     taints = serializers.ListField(
-        child=TaintSerializer(), default=list, max_length=MOST_LINES,
+        child=NodeTaintSerializer(), default=list, max_length=MOST_LINES,
         help_text="to be set; one of the same key and effect is replaced",
     )  # fmt: skip
     remove_taints = serializers.ListField(
         child=TaintKeySerializer(), default=list, max_length=MOST_LINES
     )
-    seen = SeenSerializer(
+    seen = NodeMarksSerializer(
         default=None, allow_null=True,
         help_text="what you looked at: 409 where somebody changed the same meanwhile",
     )  # fmt: skip
@@ -103,7 +102,7 @@ class MarksView(APIView):
     permission_classes = [Declared]
     permissions = {"get": "clusters.operate", "patch": "clusters.operate"}
 
-    @extend_schema(responses=SeenSerializer)
+    @extend_schema(responses=NodeMarksSerializer)
     def get(self, request: Request, pk: int, name: str) -> Response:
         """What the node has now, asked of the cluster."""
         row, user = node_or_404(request.user, pk, name), user_of(request)
@@ -111,11 +110,11 @@ class MarksView(APIView):
             refuse_by_role(user, "patch", row)
             return Response(marks(connection(row.cluster, user), row.name)._asdict())
 
-    @extend_schema(request=MarksSerializer, responses={200: EFFECT, 409: OpenApiTypes.OBJECT})
+    @extend_schema(request=MarksChangeSerializer, responses={200: EFFECT, 409: OpenApiTypes.OBJECT})
     def patch(self, request: Request, pk: int, name: str) -> Response:
         """Set and remove labels and taints; the answer says what was before and is now."""
         row, user = node_or_404(request.user, pk, name), user_of(request)
-        body = MarksSerializer(data=request.data)
+        body = MarksChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
         with answered():
