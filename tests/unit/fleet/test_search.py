@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 from clusters.models import Cluster, Object
 from console.accounts.models import User
 from console.ui.search import LIMIT, OPERATORS, Query, parse, search
-from provisioning.models import HostState
-from tests.factories import ClusterFactory, HostFactory
+from provisioning.models import HostState, TaskStatus, TaskStep
+from tests.factories import ClusterFactory, HostFactory, TaskFactory
 from tests.unit.fleet.rows import make, many_pods
 
 
@@ -77,7 +77,9 @@ def fleet(db: None) -> tuple[Cluster, Cluster]:
 
 
 def titles(user: User, text: str) -> dict[str, list[str]]:
-    return {g.id: [hit.title for hit in g.hits] for g in search(user, parse(text)).groups}
+    # What is found is the question here, however busy the machine is.
+    found = search(user, parse(text), seconds=60)
+    return {group.id: [hit.title for hit in group.hits] for group in found.groups}
 
 
 @pytest.mark.django_db
@@ -118,6 +120,58 @@ def test_pages_and_hosts_are_found_too(admin: User) -> None:
     assert titles(admin, "rack") == {"hosts": ["rack7"]}
     assert titles(admin, "ip:10.9.9.7") == {"hosts": ["rack7"]}
     assert titles(admin, "credential")["pages"] == ["Credentials"]
+
+
+@pytest.fixture
+def tasks(db: None) -> None:
+    rack = HostFactory(name="rack7")
+    upgrade = TaskFactory(
+        pk=41, operation="upgrade", title="Upgrade north to v1.20.2",
+        cluster_name="north", status=TaskStatus.FAILED,
+    )  # fmt: skip
+    drain = TaskFactory(
+        pk=7, operation="drain_node", title="Drain <b>", cluster_name="south",
+        status=TaskStatus.SUCCEEDED,
+    )  # fmt: skip
+    for position in range(3):
+        TaskStep.objects.create(
+            task=drain, position=position, phase="p", phase_title="P", step="s", title="S",
+            host=rack, host_name="rack7",
+        )  # fmt: skip
+    assert upgrade.pk == 41
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("41", ["Upgrade north to v1.20.2"]),
+        ("#7", ["Drain <b>"]),
+        ("kind:task", ["Upgrade north to v1.20.2", "Drain <b>"]),
+        ("kind:upgrade", ["Upgrade north to v1.20.2"]),
+        ("drain_node", ["Drain <b>"]),
+        ("NORTH upgrade", ["Upgrade north to v1.20.2"]),
+        ("rack", ["Drain <b>"]),
+        ("rack north", []),
+        ("failed", ["Upgrade north to v1.20.2"]),
+        ("status:succeeded", ["Drain <b>"]),
+        ("kind:task status:failed cluster:sou", []),
+        ("cluster:sou kind:task", ["Drain <b>"]),
+        ("41 node:rack7", []),
+        ("99999999999999999999", []),
+        ("٤١", []),
+        ("%", []),
+    ],
+)
+def test_tasks_are_found(admin: User, tasks: None, text: str, found: list[str]) -> None:
+    assert titles(admin, text).get("tasks", []) == found
+
+
+def test_titles_of_tasks_are_text_and_nobody_finds_them_without_the_right(
+    auditor_client: Client, nobody_client: Client, tasks: None
+) -> None:
+    page = auditor_client.get("/search/?q=kind:task").content.decode()
+    assert "Drain &lt;b&gt;" in page and "/tasks/7/" in page
+    assert "/tasks/7/" not in nobody_client.get("/search/?q=kind:task").content.decode()
 
 
 def test_without_a_role_nothing_of_clusters_is_found(
