@@ -26,7 +26,16 @@ class CredentialSerializer(serializers.ModelSerializer[SSHCredential]):
 
     class Meta:
         model = SSHCredential
-        fields = ("id", "name", "username", "kind", "public_key", "fingerprint", "created")
+        fields = (
+            "id",
+            "name",
+            "username",
+            "kind",
+            "public_key",
+            "fingerprint",
+            "valid_until",
+            "created",
+        )
         read_only_fields = fields
 
 
@@ -38,6 +47,9 @@ class CredentialInputSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=KeyKind.choices, required=False)
     private_key = serializers.CharField(required=False, write_only=True)
     passphrase = serializers.CharField(required=False, write_only=True)
+    valid_until = serializers.DateField(
+        required=False, allow_null=True, help_text="warn before this day; the key goes on working"
+    )
 
 
 class CredentialChangeSerializer(serializers.Serializer[Any]):
@@ -45,6 +57,7 @@ class CredentialChangeSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(required=False, max_length=80)
     username = serializers.CharField(required=False, max_length=64)
+    valid_until = serializers.DateField(required=False, allow_null=True)
 
 
 class CredentialViewSet(
@@ -77,25 +90,22 @@ class CredentialViewSet(
             raise form_problem(form)
         cleaned, user = form.cleaned_data, cast(User, request.user)
         try:
-            made = actions.create(
-                cleaned["name"], cleaned["username"], form.pair(), user, request._request
-            )
+            made = actions.create(actions.Named.of(cleaned), form.pair(), user, request._request)
         except IntegrityError as error:
             raise Conflict(_("This name was taken just now: choose another one.")) from error
         return Response(CredentialSerializer(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=CredentialChangeSerializer, responses=CredentialSerializer)
     def partial_update(self, request: Request, pk: str | None = None) -> Response:
-        """Another name or user."""
+        """Another name, user or day."""
         row = self.get_object()
-        form = CredentialForm(
-            {"name": row.name, "username": row.username, **flat_body(request)}, credential=row
-        )
+        now = {"name": row.name, "username": row.username, "valid_until": row.valid_until}
+        form = CredentialForm({**now, **flat_body(request)}, credential=row)
         if not form.is_valid():
             raise form_problem(form)
         cleaned, user = form.cleaned_data, cast(User, request.user)
         try:
-            actions.change(row, cleaned["name"], cleaned["username"], user, request._request)
+            actions.change(row, actions.Named.of(cleaned), user, request._request)
         except IntegrityError as error:
             raise Conflict(_("This name was taken just now: choose another one.")) from error
         return Response(CredentialSerializer(row).data)

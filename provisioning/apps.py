@@ -42,6 +42,7 @@ class ProvisioningConfig(AppConfig):
 
         busy.register(operations.busy)
         expiry.register(notices.certificates_expiring)
+        expiry.register(notices.ssh_keys_expiring)
         rounds.register(notices.scan_snapshots, notices.SNAPSHOT_SECONDS)
         texts.use(gettext)
         cluster_pages.register()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 from django.db import transaction
@@ -19,14 +22,25 @@ class CredentialInUseError(Exception):
     """A credential that hosts are reached with; the message names them."""
 
 
-def create(
-    name: str, username: str, pair: KeyPair, user: User, request: HttpRequest
-) -> SSHCredential:
+@dataclass(frozen=True)
+class Named:
+    """What of a credential can be changed: all but the key itself."""
+
+    name: str
+    username: str
+    valid_until: date | None = None
+
+    @classmethod
+    def of(cls, cleaned: Mapping[str, Any]) -> Named:
+        """What a valid CredentialForm holds."""
+        return cls(cleaned["name"], cleaned["username"], cleaned["valid_until"])
+
+
+def create(wanted: Named, pair: KeyPair, user: User, request: HttpRequest) -> SSHCredential:
     """Keep a key under a name. IntegrityError when the name is taken."""
     with transaction.atomic():
         credential = SSHCredential.objects.create(
-            name=name,
-            username=username,
+            **asdict(wanted),
             kind=pair.kind,
             public_key=pair.public,
             fingerprint=pair.fingerprint,
@@ -44,17 +58,17 @@ def public_fields(credential: SSHCredential) -> dict[str, Any]:
         "username": credential.username,
         "kind": credential.kind,
         "fingerprint": credential.fingerprint,
+        "valid_until": credential.valid_until,
     }
 
 
-def change(
-    credential: SSHCredential, name: str, username: str, user: User, request: HttpRequest
-) -> None:
-    """Give it another name or user. IntegrityError when the name is taken."""
+def change(credential: SSHCredential, wanted: Named, user: User, request: HttpRequest) -> None:
+    """Give it another name, user or day. IntegrityError when the name is taken."""
     before = public_fields(credential)
-    credential.name, credential.username = name, username
+    for name, value in asdict(wanted).items():
+        setattr(credential, name, value)
     with transaction.atomic():
-        credential.save(update_fields=["name", "username"])
+        credential.save(update_fields=list(asdict(wanted)))
         record(
             "credential.changed",
             credential,

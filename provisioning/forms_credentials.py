@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from provisioning.forms_hosts import PasswordField
@@ -32,11 +34,22 @@ class CredentialForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off"}),
         help_text=_("root, or a user who may use sudo."),
     )
+    valid_until = forms.DateField(
+        label=_("Replace before"),
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        input_formats=["%Y-%m-%d"],
+        help_text=_("The console warns 30, 7 and 1 days before this day. The key goes on working."),
+    )
 
     def __init__(self, *args: Any, credential: SSHCredential | None = None, **kwargs: Any) -> None:
         self.credential = credential
         if credential is not None:
-            kwargs["initial"] = {"name": credential.name, "username": credential.username}
+            kwargs["initial"] = {
+                "name": credential.name,
+                "username": credential.username,
+                "valid_until": credential.valid_until,
+            }
         super().__init__(*args, **kwargs)
 
     def clean_name(self) -> str:
@@ -58,6 +71,14 @@ class CredentialForm(forms.Form):
             return clean_user(self.cleaned_data["username"])
         except InputError as error:
             raise forms.ValidationError(str(error)) from error
+
+    def clean_valid_until(self) -> date | None:
+        """A day that is still to come, or the one that is stated already."""
+        day: date | None = self.cleaned_data["valid_until"]
+        stated = self.credential.valid_until if self.credential else None
+        if day is not None and day != stated and day <= timezone.localdate():
+            raise forms.ValidationError(_("This day is not in the future."))
+        return day
 
 
 class GenerateForm(CredentialForm):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, dns_label
@@ -28,6 +31,8 @@ class SSHCredential(models.Model):
     fingerprint = models.CharField(_("fingerprint"), max_length=64)
     # OpenSSH text without a passphrase; one that was pasted with a passphrase is opened first.
     private_key = EncryptedTextField()
+    # The day before which it is to be replaced, by the rules of those who own the hosts.
+    valid_until = models.DateField(_("replace before"), null=True, blank=True)
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -36,6 +41,13 @@ class SSHCredential(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def ends(self) -> datetime | None:
+        """When the day begins before which it is to be replaced; None: no day was stated."""
+        if self.valid_until is None:
+            return None
+        return timezone.make_aware(datetime.combine(self.valid_until, time.min))
 
 
 class HostState(models.TextChoices):

@@ -1,7 +1,8 @@
-"""What is told of tasks, snapshots and certificates."""
+"""What is told of tasks, snapshots, certificates and SSH keys."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from console.notices.expiry import Expiring
 from console.notices.models import Notice, Severity
 from console.notices.telling import Subject, Told, page, reconcile, tell
 from provisioning.certificates import certificates_of
-from provisioning.models import Host, Task, TaskStatus
+from provisioning.models import Host, SSHCredential, Task, TaskStatus
 from provisioning.models_snapshots import Snapshot, SnapshotState
 
 SNAPSHOT_SECONDS = 60.0
@@ -107,3 +108,17 @@ def _first_of(cluster: Cluster) -> Expiring | None:
         permission="clusters.view",
         cluster=cluster.name,
     )
+
+
+def ssh_keys_expiring() -> Iterator[Expiring]:
+    """SSH keys for which a day is stated before which they are to be replaced."""
+    for credential in SSHCredential.objects.exclude(valid_until=None):
+        assert credential.ends is not None  # by the filter
+        yield Expiring(
+            "ssh_key",
+            f"credential/{credential.pk}/key",
+            credential.name,
+            credential.ends,
+            page("provisioning:credential", credential.pk),
+            permission="credentials.view",
+        )

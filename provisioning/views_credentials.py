@@ -54,7 +54,7 @@ def _created(request: HttpRequest, form: GenerateForm | PasteForm) -> SSHCredent
     cleaned = form.cleaned_data
     try:
         made = actions.create(
-            cleaned["name"], cleaned["username"], form.pair(), cast(User, request.user), request
+            actions.Named.of(cleaned), form.pair(), cast(User, request.user), request
         )
     except IntegrityError:
         form.add_error("name", _("This name was taken just now: choose another one."))
@@ -88,7 +88,7 @@ def credential_edit(request: HttpRequest, pk: int) -> HttpResponse:
         cleaned = form.cleaned_data
         user = cast(User, request.user)
         try:
-            actions.change(row, cleaned["name"], cleaned["username"], user, request)
+            actions.change(row, actions.Named.of(cleaned), user, request)
         except IntegrityError:
             form.add_error("name", _("This name was taken just now: choose another one."))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 
 from console.audit.models import AuditEvent
 from provisioning.keys import generate, load_private
@@ -231,6 +233,54 @@ def test_who_has_no_role_sees_no_credential(nobody_client, anonymous_client):
         assert anonymous_client.get(url(name, *args)).status_code == 302
 
 
+# -- the day before which a key is to be replaced ----------------------------------------
+
+
+def in_days(days: int) -> date:
+    return timezone.localdate() + timedelta(days=days)
+
+
+def test_a_day_is_stated_shown_and_taken_away(admin_client, auditor_client):
+    form = {"name": "lab", "username": "root", "kind": "ed25519"}
+    admin_client.post(url("credential-add"), {**form, "valid_until": in_days(20).isoformat()})
+    row = SSHCredential.objects.get()
+    assert row.valid_until == in_days(20)
+    created = AuditEvent.objects.get(action="credential.created")
+    assert created.after["valid_until"] == in_days(20).isoformat()
+    for page in (url("credentials"), url("credential", row.pk)):
+        assert in_days(20).isoformat() in auditor_client.get(page).content.decode()
+    edit = admin_client.get(url("credential-edit", row.pk)).content.decode()
+    assert f'value="{in_days(20).isoformat()}"' in edit
+    admin_client.post(url("credential-edit", row.pk), {"name": "lab", "username": "root"})
+    row.refresh_from_db()
+    assert row.valid_until is None
+    assert AuditEvent.objects.get(action="credential.changed").after["valid_until"] is None
+
+
+@pytest.mark.parametrize("day", ["0", "-1", "1\0", "2026-02-30", "31.12.2030", "<b>"])
+def test_a_wrong_day_is_said_at_its_field(admin_client, admin_api, day):
+    day = in_days(int(day)).isoformat() if day in ("0", "-1") else day
+    sent = {"name": "lab", "username": "root", "kind": "ed25519", "valid_until": day}
+    assert list(errors(admin_client.post(url("credential-add"), sent))) == ["valid_until"]
+    answer = admin_api.post(API, sent, format="json")
+    assert answer.status_code == 400 and list(answer.data["errors"]) == ["valid_until"]
+    assert not SSHCredential.objects.exists()
+
+
+def test_a_key_whose_day_has_passed_can_still_be_renamed(admin_client, admin_api):
+    row = SSHCredentialFactory(name="lab", valid_until=in_days(-3))
+    sent = {"name": "rack", "username": "root", "valid_until": in_days(-3).isoformat()}
+    assert admin_client.post(url("credential-edit", row.pk), sent).status_code == 302
+    answer = admin_api.patch(f"{API}{row.pk}/", {"name": "lab"}, format="json")
+    assert (answer.status_code, answer.data["name"]) == (200, "lab")
+    answer = admin_api.patch(f"{API}{row.pk}/", {"valid_until": in_days(-4)}, format="json")
+    assert answer.status_code == 400
+    answer = admin_api.patch(f"{API}{row.pk}/", {"valid_until": in_days(90)}, format="json")
+    assert answer.data["valid_until"] == in_days(90).isoformat()
+    answer = admin_api.patch(f"{API}{row.pk}/", {"valid_until": None}, format="json")
+    assert answer.data["valid_until"] is None
+
+
 # -- the API ------------------------------------------------------------------------------
 
 
@@ -246,6 +296,7 @@ def test_the_api_makes_a_key(admin_api):
         "kind",
         "public_key",
         "fingerprint",
+        "valid_until",
         "created",
     }
     assert nowhere(SSHCredential.objects.get().private_key, response.content.decode())

@@ -23,7 +23,13 @@ from provisioning import notices as provisioning_notices
 from provisioning.engine import run_task
 from provisioning.lease import Lease, claim
 from provisioning.models_snapshots import Snapshot, SnapshotState
-from tests.factories import ClusterFactory, ClusterSecretFactory, NodeFactory, TaskFactory
+from tests.factories import (
+    ClusterFactory,
+    ClusterSecretFactory,
+    NodeFactory,
+    SSHCredentialFactory,
+    TaskFactory,
+)
 from tests.unit.clusters.apiserver import ApiServer
 from tests.unit.clusters.authority import Authority
 from tests.unit.clusters.rows import cluster_of
@@ -237,6 +243,34 @@ def test_credentials_of_imported_clusters_end(admin: User) -> None:
     assert "credential of the cluster “theirs” ends" in sentence(
         "expiry.near", Notice.objects.get().values
     )
+
+
+def test_ssh_keys_end_with_the_day_that_is_stated(admin: User, auditor: User, nobody: User) -> None:
+    make_channel()
+    day = timezone.localdate() + timedelta(days=6)
+    row = SSHCredentialFactory(name="fleet", valid_until=day)
+    SSHCredentialFactory(name="for ever")
+    (found,) = expiry.radar(auditor)
+    assert (found.type, found.name) == ("ssh_key", "fleet")
+    assert found.link == f"/settings/credentials/{row.pk}/"
+    assert timezone.localtime(found.expires).isoformat()[:16] == f"{day}T00:00"
+    assert expiry.radar(nobody) == []
+    expiry.scan()
+    notice = Notice.objects.get()
+    assert (notice.values["days"], notice.permission) == (7, "credentials.view")
+    assert "The SSH key “fleet” ends" in sentence("expiry.near", notice.values)
+    assert [message for message, _kind in sent()] == ["opened"]
+    row.valid_until = day + timedelta(days=365)
+    row.save()
+    expiry.scan()
+    assert (opened(), [message for message, _kind in sent()]) == ([], ["resolved"])
+
+
+def test_the_overview_warns_of_an_ssh_key(admin_client: Client) -> None:
+    day = timezone.localdate() + timedelta(days=20)
+    SSHCredentialFactory(name="<b>fleet</b>", valid_until=day)
+    assert "&lt;b&gt;fleet&lt;/b&gt;" in admin_client.get("/").content.decode()
+    assert "&lt;b&gt;fleet&lt;/b&gt;" in admin_client.get("/expiry/").content.decode()
 
 
 def test_certificates_are_read_again_only_when_one_changes(
