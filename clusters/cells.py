@@ -61,7 +61,9 @@ def kind(row: Object) -> str:
 
 
 def namespace(row: Object) -> SafeString:
-    """The namespace, leading to its page."""
+    """The namespace, leading to its page; a dash for what is in none."""
+    if not row.namespace:
+        return NOTHING
     return link(object_address(row.cluster_id, "namespaces", "", row.namespace), row.namespace)
 
 

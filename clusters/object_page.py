@@ -181,7 +181,7 @@ def _workload(row: Object) -> dict[str, Any]:
     rollout = [
         (label, cells.figure(row, key) or 0)
         for label, key in (
-            (_("Wanted"), "desired"), (_("Updated"), "updated"), (_("Ready"), "ready"),
+            (_("Desired"), "desired"), (_("Updated"), "updated"), (_("Ready"), "ready"),
             (_("Available"), "available"),
         )
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clusters', '0003_fleet'),
+        ('clusters', '0004_guarded_namespaces'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

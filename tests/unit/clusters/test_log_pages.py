@@ -56,6 +56,7 @@ def events() -> list[tuple[str, str]]:
 def test_the_page_shows_the_last_lines_without_a_script(row, log, operator_client: Client) -> None:
     log.write(*(f"line {n}" for n in range(600)), "\x1b[31m<script>alert(1)</script>")
     page = operator_client.get(address(row)).content.decode()
+    assert f'href="{address(row, "")}"' in page, "the way back to the pod"
     assert "line 101<" in page and "line 100<" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "\x1b" not in page
     assert log.queries[0]["tailLines"] == "500"

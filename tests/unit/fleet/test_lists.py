@@ -346,3 +346,9 @@ def test_a_poll_is_no_filter(cluster: Cluster, admin_client: Client) -> None:
     answer = admin_client.get(f"/clusters/{cluster.pk}/pods/?live=0")
     assert answer.context["page"].next
     assert "live=" not in answer.context["page"].next
+
+
+def test_what_is_in_no_namespace_says_so(cluster: Cluster, admin_client: Client) -> None:
+    make(cluster, "storageclasses.storage.k8s.io", "fast")
+    page = admin_client.get(f"/clusters/{cluster.pk}/storage/").content.decode()
+    assert re.search(r'data-label="Namespace">–</td>', page)
