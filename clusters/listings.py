@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from clusters import cells
-from clusters.inventory.kinds import WORKLOADS
+from clusters.inventory.kinds import BY_RESOURCE, WORKLOADS
 from clusters.kube.metrics_api import Use
 from clusters.models import Object
 
@@ -87,8 +87,8 @@ POD_LIST = Listing(
         Column("restarts", _("Restarts"), cells.restarts),
         Column("node", _("Node"), cells.node, "node"),
         Column("ip", _("IP address"), cells.address, shown=False),
-        Column("cpu", _("CPU asked / limit"), cells.cpu, shown=False),
-        Column("memory", _("Memory asked / limit"), cells.memory, shown=False),
+        Column("cpu", _("CPU request / limit"), cells.cpu, shown=False),
+        Column("memory", _("Memory request / limit"), cells.memory, shown=False),
         Column("cpu-used", _("CPU used"), shown=False, used=cells.used_cpu),
         Column("memory-used", _("Memory used"), shown=False, used=cells.used_memory),
         Column("owner", _("Owner"), cells.owner, shown=False),
@@ -140,3 +140,11 @@ LISTINGS = {
         WORKLOAD_LIST, POD_LIST, NETWORK_LIST, STORAGE_LIST, CONFIG_LIST, NAMESPACE_LIST,
     )
 }  # fmt: skip
+_TABS = {"nodes": "nodes"} | {
+    resource: listing.id for listing in LISTINGS.values() for resource in listing.resources
+}
+
+
+def tab_of(resource: str) -> str:
+    """The tab of a cluster's page that lists a resource ("pods", "deployments.apps")."""
+    return _TABS.get(resource) or ("workloads" if resource in BY_RESOURCE else "kinds")

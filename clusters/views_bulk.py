@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from clusters import access
 from clusters.forms_workloads import ScaleForm
 from clusters.kube import KubeError
+from clusters.listings import tab_of
 from clusters.operate import NotAllowed, user_of
 from clusters.rights import visible_clusters
 from clusters.several import MOST, chosen, named, run
@@ -49,6 +50,7 @@ def several(request: HttpRequest, pk: int, action: str) -> HttpResponse:
         "most": MOST,
         "cut": len(words) > MOST,
         "no_access": access.problem(cluster),
+        "tab": tab_of(words[0].partition("/")[0]) if words else "overview",
     }
     if confirmed and rows and (form is None or form.is_valid()):
         replicas = scale.cleaned_data["replicas"] if scale else None

@@ -8,20 +8,13 @@ from django.template.loader import render_to_string
 
 from clusters.cells import health_badge
 from clusters.diagnosis.neighbours import diagnose
+from clusters.listings import tab_of
 from clusters.live_page import live_page
 from clusters.models import ClusterStatus
 from clusters.object_tabs import object_registry
 from clusters.rights import object_or_404, only_looks
 from clusters.views_lists import freshness
 from console.accounts.permissions import requires
-
-# Where lists of the kind are, for the way back.
-LISTS = {
-    "pods": "pods", "nodes": "nodes", "namespaces": "namespaces",
-    "services": "network", "ingresses.networking.k8s.io": "network",
-    "persistentvolumeclaims": "storage", "persistentvolumes": "storage",
-    "storageclasses.storage.k8s.io": "storage", "configmaps": "config", "secrets": "config",
-}  # fmt: skip
 
 
 @requires(GET="clusters.view")
@@ -44,7 +37,7 @@ def object_page(
         "tab": chosen,
         "only_looks": only_looks(request.user, row),
         "actions": object_registry.actions_for(request.user, row),
-        "list_tab": LISTS.get(row.resource, "workloads"),
+        "list_tab": tab_of(row.resource),
         "stale": row.cluster.status == ClusterStatus.UNREACHABLE,
         "moving": row.health == "moving",
         "fresh": freshness(row.cluster),

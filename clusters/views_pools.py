@@ -153,7 +153,9 @@ def _losses(row: ResourcePool, nodes: list[str]) -> list[str]:
     listed = ", ".join(nodes[:10]) + (" …" if len(nodes) > 10 else "")
     keys = [POOL_LABEL, *row.labels, *(taint_text(taint) for taint in row.taints)]
     of = ngettext(
-        "of the node %(nodes)s:", "of %(count)d nodes (%(nodes)s):", len(nodes)
+        "labels and taints of the node %(nodes)s:",
+        "labels and taints of %(count)d nodes (%(nodes)s):",
+        len(nodes),
     ) % {"count": len(nodes), "nodes": listed}  # fmt: skip
     return [f"{of} {', '.join(keys)}"]
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clusters.inventory.kinds import KINDS
+from clusters.listings import tab_of
 from clusters.models import Cluster, ClusterEvent, ClusterStatus
 from clusters.object_yaml import LAST_APPLIED, shown
 from clusters.yaml_text import document, pieces
@@ -66,7 +67,7 @@ def test_a_pod_tells_what_its_containers_do_and_leads_to_what_it_uses(
     family(cluster)
     page = read(admin_client, cluster, "pods/shop/web-5d-1/")
     for said in ("back-off 5m0s", "OOMKilled", "137", "GET :8080/healthz every 10 s",
-                 "nginx:1.27", "1500m asked, limit –", "– asked, limit 1Gi"):  # fmt: skip
+                 "nginx:1.27", "request 1500m, limit –", "request –, limit 1Gi"):  # fmt: skip
         assert said in page
     base = f"/clusters/{cluster.pk}/objects/"
     for place in ("namespaces/-/shop/", "nodes/-/n1/", "replicasets.apps/shop/web-5d/",
@@ -248,3 +249,11 @@ def test_pieces_say_what_they_are() -> None:
     assert found["x"] == "string"
     assert found["1"] == "number"
     assert found["null"] == "word"
+
+
+@pytest.mark.parametrize(
+    ("resource", "tab"),
+    [("replicasets.apps", "workloads"), ("secrets", "config"), ("widgets.example.com", "kinds")],
+)
+def test_the_kind_leads_to_the_list_that_has_it(resource: str, tab: str) -> None:
+    assert tab_of(resource) == tab

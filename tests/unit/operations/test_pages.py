@@ -408,6 +408,7 @@ def test_several_objects_each_have_their_result(operator_client, web, calls):
     page = text_of(operator_client.post(address, sent))
     assert "Deployment shop/web" in page and "not there any more" in page and not calls.changes
     page = text_of(operator_client.post(address, {**sent, "confirmed": "yes"}))
+    assert f'href="/clusters/{web.cluster_id}/workloads/"' in page, "the way back to the list"
     assert page.count("Refused") == 3 and len(calls.changes) == 1
     assert event("object.restarted").outcome == "success"
 
