@@ -94,7 +94,9 @@ def _scalar(value: Any) -> Piece:
     if value is None or isinstance(value, bool):
         return Piece({None: "null", True: "true", False: "false"}[value], "word")
     if isinstance(value, (int, float)):
-        return Piece(json.dumps(value), "number")
+        said = json.dumps(value)
+        # YAML 1.1 takes an exponent after a point alone: 5e-324 would be a text.
+        return Piece(said if "." in said else said.replace("e", ".0e"), "number")
     if isinstance(value, str):
         return Piece(value if _is_plain(value) else _quoted(value), "string")
     return Piece(json.dumps(value))
