@@ -24,7 +24,7 @@ PYTEST = $(BIN)/python -m pytest --no-fold-skipped --durations=5
 
 sources = $(shell find $(1) -type f $(2) -not -path '*/node_modules/*' 2>/dev/null | sed 's/ /\\ /g')
 FRONT_END := $(call sources,static,-not -path 'static/vendor/*')
-NAMING_ICONS := $(call sources,templates console clusters provisioning lab,-name '*.html' -o -name '*.py' -type f)
+NAMING_ICONS := $(call sources,templates console clusters provisioning tenancy lab,-name '*.html' -o -name '*.py' -type f)
 CATALOGUES := $(call sources,locale,-name '*.po')
 
 .PHONY: help
@@ -71,7 +71,7 @@ test-tools: $(STAMPS)/dev-packages
 lint: build $(STAMPS)/dev-packages ## formatting, types, import rules, migrations, templates
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy console clusters provisioning lab
+	$(BIN)/mypy console clusters provisioning tenancy lab
 	$(BIN)/lint-imports
 	$(BIN)/python -m console.setup.rules
 	$(BIN)/python manage.py makemigrations --check --dry-run

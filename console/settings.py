@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "axes",
+    "guardian",
     "console.accounts",
     "console.audit",
     "console.secrets",
@@ -51,6 +52,7 @@ INSTALLED_APPS = [
     "console.ui",
     "clusters",
     "provisioning",
+    "tenancy",
     "lab",
 ]
 
@@ -115,7 +117,11 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
 ]
+# Nobody is somebody here: what one may do without signing in is said by each page.
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_USER = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

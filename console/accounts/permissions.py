@@ -27,6 +27,7 @@ VIEW = {
     "releases.view",
     "tasks.view",
     "pools.view",
+    "tenants.view",
     "notices.view",  # what the console tells about clusters and tasks
 }
 OPERATE = {
@@ -45,6 +46,7 @@ ADMINISTER = {
     "clusters.import",
     "clusters.kubeconfig",
     "notices.change",
+    "tenants.change",  # make tenants, give them clusters and quotas
     "users.change",
 }
 
