@@ -1,5 +1,7 @@
 """Quantities of Kubernetes ("250m", "64Mi", "1e3") as numbers.
 
+quantity() is for what clusters say and pages show; exact() for what is added up and compared.
+
 Source: apimachinery's resource.Quantity: a decimal number with a decimal
 suffix (n, u, m, k, M, G, T, P, E), a binary one (Ki … Ei) or an exponent.
 """
@@ -7,6 +9,7 @@ suffix (n, u, m, k, M, G, T, P, E), a binary one (Ki … Ei) or an exponent.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 _QUANTITY = re.compile(
     r"([+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30}))"
@@ -37,3 +40,18 @@ def quantity(text: object) -> float | None:
         # A division is exact where a factor is not: 100m is 0.1.
         return float(number) / _PARTS[suffix]
     return float(number) * _FACTORS.get(suffix or "", 1.0)
+
+
+def exact(text: object) -> Fraction | None:
+    """The same number without any rounding; a float of JSON counts as it is written."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        text = repr(text) if -1e30 < text < 1e30 else ""
+    match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    number, exponent, suffix = match.groups()
+    if exponent is not None:
+        return Fraction(number) * Fraction(10) ** int(exponent)
+    if suffix in _PARTS:
+        return Fraction(number) / int(_PARTS[suffix])
+    return Fraction(number) * int(_FACTORS.get(suffix or "", 1))

@@ -1,0 +1,141 @@
+"""What namespaces use now, counted as their ResourceQuotas count it, from the inventory.
+
+The inventory keeps no ResourceQuota, so nothing here is the `status.used` of one: it is
+reckoned from the rows of pods, claims, services and other objects. What those do not say
+(ephemeral storage, a kind that is not watched) is left out, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Count, FloatField, Q, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
+
+from clusters.models import Cluster, Object
+from clusters.quantities import exact
+from tenancy.amounts import RESOURCES, Amounts
+from tenancy.models import Namespace
+
+Key = tuple[int, str]  # cluster, namespace
+
+PODS, CLAIMS, SERVICES = "pods", "persistentvolumeclaims", "services"
+# Those that have ended count for no quota of pods ("Resource Quotas").
+RUNNING = Q(summary__phase__isnull=True) | ~Q(summary__phase__in=("Succeeded", "Failed"))
+_POD_SUMS = {
+    "requests.cpu": ("cpu_request", 1000),
+    "limits.cpu": ("cpu_limit", 1000),
+    "requests.memory": ("memory_request", 1),
+    "limits.memory": ("memory_limit", 1),
+}
+_GPUS = {key: key.removeprefix("requests.") for key in RESOURCES if key.endswith("/gpu")}
+_COUNTED = {
+    key: key.removeprefix("count/")
+    for key in RESOURCES
+    if key.startswith("count/") or key in (PODS, CLAIMS, SERVICES)
+}
+# Which kind has to be watched for an amount to be known.
+_SOURCES: Mapping[str, str] = {
+    **_COUNTED,
+    **dict.fromkeys((*_POD_SUMS, *_GPUS), PODS),
+    "requests.storage": CLAIMS,
+    "services.loadbalancers": SERVICES,
+    "services.nodeports": SERVICES,
+}
+
+
+def used(namespaces: Iterable[Namespace]) -> dict[int, Amounts]:
+    """{namespace's key: {resource: amount}}, in at most seven queries however many they are.
+
+    A resource that is not there is not known.
+    """
+    listed = list(namespaces)
+    clusters = {one.cluster_id for one in listed}
+    unseen = _unknown(clusters)
+    wanted: dict[Key, Amounts] = {(one.cluster_id, one.name): {} for one in listed}
+    rows = Object.objects.order_by().filter(
+        cluster__in=clusters, namespace__in={name for _cluster, name in wanted}
+    )
+    for key, amounts in _reckoned(rows, any(_has_gpu(one) for one in listed)).items():
+        if key in wanted:
+            wanted[key] = amounts
+    gpus = any(_has_gpu(one) for one in listed)
+    return {
+        one.pk: {
+            key: wanted[one.cluster_id, one.name].get(key, 0)
+            for key, source in _SOURCES.items()
+            if source not in unseen[one.cluster_id] and (gpus or key not in _GPUS)
+        }
+        for one in listed
+    }
+
+
+def _has_gpu(namespace: Namespace) -> bool:
+    return any(key in namespace.quota for key in _GPUS)
+
+
+def _unknown(clusters: set[int]) -> dict[int, set[str]]:
+    """{cluster: the kinds of which it has said nothing}"""
+    kinds = set(_SOURCES.values())
+    found = dict.fromkeys(clusters, kinds)
+    seen = Cluster.objects.filter(pk__in=clusters, seen__isnull=False)
+    for pk, not_watched in seen.values_list("pk", "not_watched"):
+        found[pk] = kinds & set(not_watched)
+    return found
+
+
+def _reckoned(rows: Any, gpus: bool) -> dict[Key, Amounts]:
+    found: dict[Key, Amounts] = {}
+
+    def add(row: Mapping[str, Any], key: str, amount: int) -> None:
+        amounts = found.setdefault((row["cluster_id"], row["namespace"]), {})
+        amounts[key] = amounts.get(key, 0) + amount
+
+    keys = {resource: key for key, resource in _COUNTED.items() if resource != PODS}
+    counts = rows.filter(resource__in=keys).values("cluster_id", "namespace", "resource")
+    for row in counts.annotate(n=Count("pk")):
+        add(row, keys[row["resource"]], row["n"])
+    pods = rows.filter(RUNNING, resource=PODS)
+    sums = {
+        key.replace(".", "_"): Sum(Cast(KT(f"summary__{field}"), FloatField()))
+        for key, (field, _factor) in _POD_SUMS.items()
+    }
+    for row in pods.values("cluster_id", "namespace").annotate(n=Count("pk"), **sums):
+        add(row, PODS, row["n"])
+        for key, (_field, factor) in _POD_SUMS.items():
+            # The rows have six places: what is beyond them comes from adding floats.
+            add(row, key, math.ceil(round((row[key.replace(".", "_")] or 0.0) * factor, 3)))
+    told = rows.filter(resource__in=(CLAIMS, SERVICES))
+    for row in told.values("cluster_id", "namespace", "resource", "summary"):
+        if row["resource"] == CLAIMS:
+            size = exact(row["summary"].get("requested")) or 0
+            add(row, "requests.storage", math.ceil(size))
+        else:
+            balanced = row["summary"].get("type") == "LoadBalancer"
+            add(row, "services.loadbalancers", int(balanced))
+            add(row, "services.nodeports", _node_ports(row["summary"]))
+    if gpus:
+        for row in pods.values("cluster_id", "namespace", "summary"):
+            for key, name in _GPUS.items():
+                add(row, key, _requested(row["summary"], name))
+    return found
+
+
+def _node_ports(summary: Mapping[str, Any]) -> int:
+    """How many ports of every node a service takes: "80:30080/TCP → 8080" is one."""
+    return sum(":" in str(port).partition("/")[0] for port in summary.get("ports") or ())
+
+
+def _requested(summary: Mapping[str, Any], name: str) -> int:
+    """How many of an extended resource a pod's containers ask for; init containers in turn."""
+    own = most = 0
+    for container in summary.get("containers") or ():
+        amount = math.ceil(exact((container.get("requests") or {}).get(name)) or 0)
+        if container.get("init"):
+            most = max(most, amount)
+        else:
+            own += amount
+    return max(own, most)
