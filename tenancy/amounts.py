@@ -75,6 +75,8 @@ RESOURCES: Mapping[str, Resource] = {
         Resource(NAMESPACES, gettext_lazy("Namespaces"), "count", of_tenant_only=True),
     )
 }
+# What a LimitRange of the console gives to containers that say nothing.
+DEFAULTED = ("cpu", "memory")
 # A limit below the request could never be reached, nor be applied to a container.
 PAIRS = (
     ("requests.cpu", "limits.cpu"),
@@ -113,7 +115,11 @@ def text(key: str, amount: int) -> str:
 
 def human(key: str, amount: int) -> str:
     """The amount as people write it: "1.5 CPU", "2 GiB", "3"."""
-    kind = known(key).kind
+    return human_of(known(key).kind, amount)
+
+
+def human_of(kind: Kind, amount: int) -> str:
+    """The same for an amount of which only the kind is known."""
     if kind == "bytes":
         return bytes_text(amount)
     if kind == "cpu":
@@ -183,8 +189,8 @@ def limits_problems(limits: Mapping[str, Any]) -> dict[str, str]:
     """
     problems: dict[str, str] = {}
     for name, pair in limits.items():
-        kind = _CONTAINER.get(name)
-        if kind is None or not isinstance(pair, Mapping) or set(pair) - {"request", "limit"}:
+        known_parts = isinstance(pair, Mapping) and not set(pair) - {"request", "limit"}
+        if name not in DEFAULTED or not known_parts:
             problems[str(name)] = _("Only a request and a limit of CPU and memory can be set.")
             continue
         found: Amounts = {}
@@ -192,7 +198,7 @@ def limits_problems(limits: Mapping[str, Any]) -> dict[str, str]:
             if value is None or value == "":
                 continue
             try:
-                found[part] = _parse(kind, value)
+                found[part] = of_container(name, value)
             except ValueError as error:
                 problems[f"{name}.{part}"] = str(error)
         if {"request", "limit"} <= set(found) and found["limit"] < found["request"]:
@@ -203,7 +209,20 @@ def limits_problems(limits: Mapping[str, Any]) -> dict[str, str]:
     return problems
 
 
-_CONTAINER: Mapping[str, Kind] = {"cpu": "cpu", "memory": "bytes"}
+def of_container(name: str, value: Any) -> int:
+    """The amount of a resource as containers and nodes name it ("cpu", "nvidia.com/gpu").
+
+    Raises ValueError as parse().
+    """
+    return _parse(container_kind(name), value)
+
+
+def container_kind(name: str) -> Kind:
+    """What the amounts of such a resource are; extended ones come in pieces."""
+    if name == "cpu":
+        return "cpu"
+    sizes = name in ("memory", "storage", "ephemeral-storage") or name.startswith("hugepages-")
+    return "bytes" if sizes else "count"
 
 
 def _below(limit: str, request: str, requested: str) -> str:

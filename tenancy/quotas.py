@@ -68,8 +68,8 @@ class Shortfall:
             )
         return (
             _(
-                "%(resource)s: %(left)s of %(limit)s on %(scope)s are left, "
-                "%(wanted)s are wanted: %(short)s short."
+                "%(resource)s: %(left)s of %(limit)s left on %(scope)s, "
+                "%(wanted)s wanted: %(short)s short."
             )
             % figures
         )

@@ -59,10 +59,10 @@ def used(namespaces: Iterable[Namespace]) -> dict[int, Amounts]:
     rows = Object.objects.order_by().filter(
         cluster__in=clusters, namespace__in={name for _cluster, name in wanted}
     )
-    for key, amounts in _reckoned(rows, any(_has_gpu(one) for one in listed)).items():
+    gpus = any(_has_gpu(one) for one in listed)
+    for key, amounts in _reckoned(rows, gpus).items():
         if key in wanted:
             wanted[key] = amounts
-    gpus = any(_has_gpu(one) for one in listed)
     return {
         one.pk: {
             key: wanted[one.cluster_id, one.name].get(key, 0)
@@ -106,31 +106,48 @@ def _reckoned(rows: Any, gpus: bool) -> dict[Key, Amounts]:
     for row in pods.values("cluster_id", "namespace").annotate(n=Count("pk"), **sums):
         add(row, PODS, row["n"])
         for key, (_field, factor) in _POD_SUMS.items():
-            # The rows have six places: what is beyond them comes from adding floats.
-            add(row, key, math.ceil(round((row[key.replace(".", "_")] or 0.0) * factor, 3)))
+            add(row, key, _whole(row[key.replace(".", "_")], factor))
     told = rows.filter(resource__in=(CLAIMS, SERVICES))
     for row in told.values("cluster_id", "namespace", "resource", "summary"):
-        if row["resource"] == CLAIMS:
-            size = exact(row["summary"].get("requested")) or 0
-            add(row, "requests.storage", math.ceil(size))
-        else:
-            balanced = row["summary"].get("type") == "LoadBalancer"
-            add(row, "services.loadbalancers", int(balanced))
-            add(row, "services.nodeports", _node_ports(row["summary"]))
+        claim = row["resource"] == CLAIMS
+        told_by = of_claim(row["summary"]) if claim else of_service(row["summary"])
+        for key, amount in told_by.items():
+            add(row, key, amount)
     if gpus:
         for row in pods.values("cluster_id", "namespace", "summary"):
             for key, name in _GPUS.items():
-                add(row, key, _requested(row["summary"], name))
+                add(row, key, requested_by(row["summary"], name))
     return found
 
 
-def _node_ports(summary: Mapping[str, Any]) -> int:
-    """How many ports of every node a service takes: "80:30080/TCP → 8080" is one."""
-    return sum(":" in str(port).partition("/")[0] for port in summary.get("ports") or ())
+def of_claim(summary: Mapping[str, Any]) -> Amounts:
+    """What a claim's row counts for, besides being one."""
+    return {"requests.storage": math.ceil(exact(summary.get("requested")) or 0)}
 
 
-def _requested(summary: Mapping[str, Any], name: str) -> int:
-    """How many of an extended resource a pod's containers ask for; init containers in turn."""
+def of_service(summary: Mapping[str, Any]) -> Amounts:
+    """What a service's row counts for, besides being one."""
+    # "80:30080/TCP → 8080" takes a port of every node.
+    ports = [str(port).partition("/")[0] for port in summary.get("ports") or ()]
+    return {
+        "services.loadbalancers": int(summary.get("type") == "LoadBalancer"),
+        "services.nodeports": sum(":" in port for port in ports),
+    }
+
+
+def of_pod(summary: Mapping[str, Any]) -> Amounts:
+    """What a pod's row counts for."""
+    found = {key: _whole(summary.get(field), factor) for key, (field, factor) in _POD_SUMS.items()}
+    return found | {PODS: 1} | {key: requested_by(summary, name) for key, name in _GPUS.items()}
+
+
+def _whole(amount: Any, factor: int) -> int:
+    # The rows have six places: what is beyond them comes from adding floats.
+    return math.ceil(round((amount or 0.0) * factor, 3))
+
+
+def requested_by(summary: Mapping[str, Any], name: str) -> int:
+    """How much of a resource a pod's row asks for ("nvidia.com/gpu"); init containers in turn."""
     own = most = 0
     for container in summary.get("containers") or ():
         amount = math.ceil(exact((container.get("requests") or {}).get(name)) or 0)
