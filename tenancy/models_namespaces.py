@@ -35,6 +35,8 @@ class NamespaceState(models.TextChoices):
     DRIFTED = "drifted", _("Changed by hand")
     FAILED = "failed", _("Refused by the cluster")
     DELETING = "deleting", _("Being deleted")
+    # It stays on its cluster, without what the console put there.
+    RELEASING = "releasing", _("Being released")
 
 
 class Namespace(models.Model):

@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                 ('pod_security', models.CharField(choices=[('privileged', 'Privileged'), ('baseline', 'Baseline'), ('restricted', 'Restricted')], default='baseline', max_length=16, verbose_name='pod security')),
                 ('labels', models.JSONField(blank=True, default=dict, verbose_name='labels')),
                 ('adopted', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('applied', 'As wanted'), ('drifted', 'Changed by hand'), ('failed', 'Refused by the cluster'), ('deleting', 'Being deleted')], default='pending', max_length=16, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('applied', 'As wanted'), ('drifted', 'Changed by hand'), ('failed', 'Refused by the cluster'), ("deleting", "Being deleted"), ("releasing", "Being released")], default='pending', max_length=16, verbose_name='state')),
                 ('state_reason', models.TextField(blank=True)),
                 ('state_since', models.DateTimeField(default=django.utils.timezone.now)),
                 ('revision', models.PositiveIntegerField(default=1)),
