@@ -23,6 +23,17 @@ ACCESS_SECONDS = 600.0
 ACCESS_SOON_SECONDS = 30.0
 REACHABLE = (ClusterStatus.ACTIVE, ClusterStatus.DEGRADED)
 
+# What apps above this one keep on each cluster that answers: called every round with the
+# cluster, a connection to it, and held(), to be called before each write; it raises when the
+# lease is lost. What it raises of KubeError is logged and tried again next time.
+Keeper = Callable[[Cluster, Connection, Callable[[], None]], None]
+_keepers: dict[str, Keeper] = {}
+
+
+def register(name: str, keeper: Keeper) -> None:
+    """Have something kept on every cluster; name is what the log calls it."""
+    _keepers[name] = keeper
+
 
 class Upkeep(threading.Thread):
     """One cluster's rounds: figures of its rows, roles for people, resource pools.
@@ -42,6 +53,7 @@ class Upkeep(threading.Thread):
         self._counted = -1
         self._access_at = 0.0
         self._console_in: tuple[bool, str] | None = None
+        self._said: dict[str, str] = {}
 
     def stop(self) -> None:
         """End soon."""
@@ -75,18 +87,34 @@ class Upkeep(threading.Thread):
             # The roles differ there: at once, and not in ten minutes.
             self._console_in = (cluster.hosts_console, cluster.console_namespace)
             self._access_at = 0.0
-        pools = ResourcePool.objects.filter(cluster=cluster)
-        kept = pools.exists()
+        try:
+            self._look_after(cluster)
+        except KubeError as error:
+            ResourcePool.objects.filter(cluster=cluster).update(problem=str(error)[:MOST_PROBLEM])
+        if cluster.status in REACHABLE:
+            self._keep(cluster)
+
+    def _look_after(self, cluster: Cluster) -> None:
+        kept = ResourcePool.objects.filter(cluster=cluster).exists()
         if not kept and time.monotonic() < self._access_at:
             return
-        try:
-            server = connect(cluster, self._way())
-            self._let_people_act(cluster, server)
-            if kept:
-                self._held()
-                reconcile(cluster, server, self._held)
-        except KubeError as error:
-            pools.update(problem=str(error)[:MOST_PROBLEM])
+        server = connect(cluster, self._way())
+        self._let_people_act(cluster, server)
+        if kept:
+            self._held()
+            reconcile(cluster, server, self._held)
+
+    def _keep(self, cluster: Cluster) -> None:
+        """What other apps keep; the trouble of one is not that of the others."""
+        for name, keeper in _keepers.items():
+            try:
+                keeper(cluster, connect(cluster, self._way()), self._held)
+                said = ""
+            except KubeError as error:
+                said = str(error)
+            if said and said != self._said.get(name):
+                logger.warning("cluster %s: %s: %s", cluster.pk, name, said)
+            self._said[name] = said
 
     def _count(self, cluster: Cluster) -> None:
         """The figures anew where the watcher has written something since."""

@@ -9,3 +9,9 @@ class TenancyConfig(AppConfig):
     """Tenants and what is theirs."""
 
     name = "tenancy"
+
+    def ready(self) -> None:
+        from clusters import upkeep
+        from tenancy import reconcile
+
+        upkeep.register("namespaces", reconcile.keep)

@@ -22,7 +22,7 @@ from lab import kubernetes
 from provisioning import pki
 from provisioning.pki import Leaf, Pair
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
 def missing() -> str:
@@ -63,9 +63,13 @@ def free_port() -> int:
 
 
 class RealApiServer:
-    """connection(): as a cluster's admin; down() and up() stop and start it on the same port."""
+    """connection(): as a cluster's admin; down() and up() stop and start it on the same port.
 
-    def __init__(self) -> None:
+    plugins: admission plug-ins beside those that are on by themselves.
+    """
+
+    def __init__(self, *plugins: str) -> None:
+        self._plugins = plugins
         self.apiserver, self._etcd = _programs()
         self.port, etcd, peer = free_port(), free_port(), free_port()
         self._etcd_url, self._peer_url = f"http://127.0.0.1:{etcd}", f"http://127.0.0.1:{peer}"
@@ -124,6 +128,7 @@ class RealApiServer:
             # Its token comes from a controller that does not run here.
             "--disable-admission-plugins=ServiceAccount",
             "--storage-media-type=application/json",
+            *([f"--enable-admission-plugins={','.join(self._plugins)}"] if self._plugins else []),
         )
         ends = time.monotonic() + START_SECONDS
         connection = self.connection()
