@@ -56,12 +56,16 @@ def rules() -> list[JSON]:
         {"nonResourceURLs": ["/version", "/readyz", "/livez", "/metrics"], "verbs": ["get"]},
         # Roles for the groups of this console's people.
         {"apiGroups": [RBAC], "resources": roles, "verbs": [*every, "bind", "escalate"]},
-        # To clean up after itself when the cluster is forgotten.
+        # Tenants' namespaces and their limits; and to clean up when the cluster is forgotten.
         {
             "apiGroups": [""],
-            "resources": ["namespaces"],
-            "resourceNames": [NAMESPACE],
-            "verbs": ["delete"],
+            "resources": ["namespaces", "resourcequotas", "limitranges"],
+            "verbs": every,
+        },
+        {
+            "apiGroups": ["networking.k8s.io"],
+            "resources": ["networkpolicies"],
+            "verbs": every,
         },
     ]
 

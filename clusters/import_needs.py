@@ -74,6 +74,20 @@ NEEDS = (
         ),
     ),
     Need(
+        "tenancy",
+        _("Make namespaces for tenants, with quota and isolation"),
+        _("The cluster cannot be given to tenants."),
+        (
+            *_apply("", "namespaces"),
+            Right("delete", "", "namespaces"),
+            *_apply("", "resourcequotas"),
+            *_apply("", "limitranges"),
+            *_apply("networking.k8s.io", "networkpolicies"),
+            *_apply(RBAC, "rolebindings"),
+            Right("bind", RBAC, "clusterroles"),
+        ),
+    ),
+    Need(
         "metrics",
         _("Read figures from the kubelets where there is no metrics-server"),
         _("Charts need the metrics-server then."),

@@ -95,7 +95,7 @@ def _plain(value: Any, amounts: bool = False) -> Any:
     """Without empty lists, which servers leave out, and with quantities as numbers."""
     if isinstance(value, dict):
         return {
-            key: _plain(item, amounts=key in _AMOUNTS)
+            key: _plain(item, amounts=amounts or key in _AMOUNTS)
             for key, item in value.items()
             if item is not None and item != []
         }

@@ -304,9 +304,12 @@ def _key(body: JSON) -> tuple[str, str]:
 
 
 def _passing(error: KubeError) -> bool:
-    """Whether a refusal is about the moment, and not about what was asked."""
+    """Whether a refusal is about the moment, and not about what was asked.
+
+    With 500 older API servers also answer an apply of what is no quantity.
+    """
     away = isinstance(error, ClusterUnreachable | ServerNotReady | TooManyRequests)
-    return away or error.status == 0 or error.status >= 500
+    return away or error.status == 0 or error.status > 500
 
 
 def _not_ours_any_more(row: Namespace) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tenancy import desired, roles
+from tenancy import compare, desired, roles
 from tenancy.desired import NamespaceSpec, manifests
 from tenancy.models import TenantRole
 
@@ -157,3 +157,18 @@ def test_viewers_read_no_secrets_and_write_nothing():
     assert all(set(verbs) <= set(roles.READ) for _group, _resources, verbs in rules)
     assert not any("secrets" in resources for _group, resources, _verbs in rules)
     assert set(roles.RULES) == set(TenantRole.values)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "same"),
+    [("2", True), ("2000m", True), ("2.0", True), ("2001m", False), ("1", False)],
+)
+def test_quantities_are_compared_by_what_they_mean(theirs, same):
+    def bodies(cpu: str) -> dict[str, dict]:
+        spec = full(quota={"requests.cpu": cpu}, limits={"cpu": {"limit": cpu}})
+        return {body["kind"] + body["metadata"]["name"]: body for body in manifests(spec)}
+
+    ours, live = bodies("2"), bodies(theirs)
+    for name in ("ResourceQuotaflotilla", "LimitRangeflotilla"):
+        assert compare.same(live[name], ours[name]) == same
+        assert bool(compare.diff(live[name], ours[name])) == (theirs != "2")
