@@ -12,6 +12,8 @@ class TenancyConfig(AppConfig):
 
     def ready(self) -> None:
         from clusters import upkeep
-        from tenancy import reconcile
+        from console.accounts import group_actions
+        from tenancy import group_uses, reconcile
 
         upkeep.register("namespaces", reconcile.keep)
+        group_actions.register(group_uses.uses)

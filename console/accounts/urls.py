@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from console.accounts import views, views_tokens, views_users
+from console.accounts import views, views_groups, views_tokens, views_users
 
 app_name = "accounts"
 
@@ -25,4 +25,15 @@ urlpatterns = [
         views_users.user_reset_password,
         name="user-reset-password",
     ),
+    path("settings/groups/", views_groups.groups, name="groups"),
+    path("settings/groups/create/", views_groups.group_create, name="group-create"),
+    path("settings/groups/<int:pk>/", views_groups.group, name="group"),
+    path("settings/groups/<int:pk>/rename/", views_groups.group_rename, name="group-rename"),
+    path("settings/groups/<int:pk>/people/", views_groups.group_add_person, name="group-add"),
+    path(
+        "settings/groups/<int:pk>/people/<int:user_pk>/remove/",
+        views_groups.group_take_out,
+        name="group-take-out",
+    ),
+    path("settings/groups/<int:pk>/remove/", views_groups.group_remove, name="group-remove"),
 ]

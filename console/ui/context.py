@@ -33,6 +33,7 @@ MAIN = (
     Entry(_("Overview"), "overview", SIGNED_IN, icon="layout-dashboard"),
     Entry(_("Clusters"), "clusters:list", "clusters.view", icon="hexagons"),
     Entry(_("Resource pools"), "pools:list", "pools.view", icon="stack-2"),
+    Entry(_("Tenants"), "tenants:list", SIGNED_IN, icon="building-community"),
     Entry(_("Hosts"), "provisioning:hosts", "hosts.view", icon="server"),
     Entry(_("Tasks"), "provisioning:tasks", "tasks.view", icon="list-check"),
     Entry(_("Audit"), "audit:list", "audit.view", icon="history"),
@@ -42,6 +43,7 @@ SETTINGS = (
     Entry(_("Releases"), "provisioning:releases", "releases.view", icon="package"),
     Entry(_("Notifications"), "notices:channels", "notices.change", icon="bell-cog"),
     Entry(_("Users"), "accounts:users", "users.view", icon="users"),
+    Entry(_("Groups"), "accounts:groups", "users.view", icon="users-group"),
     Entry(_("API tokens"), "accounts:tokens", SIGNED_IN, icon="api"),
 )
 THEME_CHOICES = (
