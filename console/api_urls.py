@@ -19,6 +19,9 @@ import provisioning.api_hosts
 import provisioning.api_releases
 import provisioning.api_snapshots
 import provisioning.api_tasks
+import tenancy.api
+import tenancy.api_grants
+import tenancy.api_members
 from console.ui.api_search import SearchView
 from console.ui.schema import SchemaView, UnknownRoute
 
@@ -36,6 +39,9 @@ for module in (
     provisioning.api_releases,
     provisioning.api_snapshots,
     provisioning.api_tasks,
+    tenancy.api,
+    tenancy.api_grants,
+    tenancy.api_members,
 ):
     module.register(router)
 

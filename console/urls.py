@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("provisioning.urls")),
     path("clusters/", include("clusters.urls")),
     path("pools/", include("clusters.urls_pools")),
+    path("tenants/", include("tenancy.urls")),
     path("api/v1/", include(("console.api_urls", "api"))),
 ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from django.contrib.auth.models import Group
+
 from clusters.models import (
     ClusterImport,
     ControlPlaneHealth,
@@ -13,7 +15,7 @@ from clusters.models import (
     ResourcePool,
     WatchedKind,
 )
-from console.accounts.models import ApiToken, User
+from console.accounts.models import ApiToken, Role, User
 from console.audit.record import record
 from console.notices.models import Channel, Delivery, Rule
 from console.notices.telling import tell
@@ -29,6 +31,8 @@ from tests.factories import (
     TaskFactory,
     UserFactory,
 )
+from tenancy import members
+from tenancy.models import Membership, Tenant, TenantCluster, TenantRole
 from tests.routes import Route
 
 # What no row has: a number beyond all keys, for texts too.
@@ -81,6 +85,10 @@ class Samples:
         self.notice = tell("cluster.away", "cluster/sample", values, "critical")
         self.delivery = Delivery.objects.get(notice=self.notice)
         self.imported = ClusterFactory(name="sample-imported", origin=Origin.IMPORTED, endpoint="")
+        self.group = Group.objects.create(name="sample")
+        self.group.user_set.add(self.person)
+        self.founder = UserFactory(username="founder", role=Role.ADMIN)
+        self._tenants: dict[int, Tenant] = {}
         self._tokens: dict[int, ApiToken] = {}
         self._imports: dict[int, ClusterImport] = {}
 
@@ -97,6 +105,17 @@ class Samples:
         if owner.pk not in self._imports:
             self._imports[owner.pk] = ClusterImport.objects.create(created_by=owner)
         return self._imports[owner.pk]
+
+    def tenant_of(self, user: User | None) -> Tenant:
+        """A tenant that the user owns, with a cluster; somebody's for a visitor."""
+        owner = user or self.founder
+        if owner.pk not in self._tenants:
+            slug = f"sample-{owner.pk}"
+            tenant = self._tenants[owner.pk] = Tenant.objects.create(name=slug, slug=slug)
+            TenantCluster.objects.create(tenant=tenant, cluster=self.cluster)
+            for person, role in ((owner, TenantRole.OWNER), (self.person, TenantRole.VIEWER)):
+                members.set_role(tenant, person, role, by=self.founder)
+        return self._tenants[owner.pk]
 
     def arguments(self, route: Route, user: User | None) -> dict[str, Any]:
         """The arguments of the address for an existing row (the user's own where it is owned)."""
@@ -116,6 +135,7 @@ class Samples:
             "notice-rules": self.rule,
             "notice-deliveries": self.delivery,
             "tokens": self.token_of(user),
+            "groups": self.group,
         }
         values: dict[str, Any] = {
             "tab": "related" if "resource" in route.arguments else "nodes",
@@ -123,6 +143,17 @@ class Samples:
             "resource": "pods" if "log" in route.path or "terminal" in route.path else DEPLOYMENTS,
             "namespace": "default", "name": "web", "kind": "webhook",
         }  # fmt: skip
+        if word == "tenants":
+            tenant = self.tenant_of(user)
+            member = Membership.objects.get(tenant=tenant, user=self.person)
+            values |= {
+                "slug": tenant.slug, "tenant": tenant.slug, "member": member.pk,
+                "cluster": self.cluster.pk, "scope": self.cluster.pk,
+                # Of a page below a tenant's it is a member's.
+                "pk": member.pk if "slug" in route.arguments else tenant.pk,
+            }  # fmt: skip
+        if word == "groups":
+            values["user_pk"] = self.person.pk
         if "import" in route.path:
             values["number"] = values["import_pk"] = self.import_of(user).pk
         if word == "clusters" and route.path.rstrip("/").endswith(IMPORTED):

@@ -69,6 +69,8 @@ LOOKS = {
     "taking": Look(_("Being taken"), tone="busy", icon="loader-2", moving=True),
     "failed": Look(_("Failed"), tone="bad", icon="circle-x"),
     "failure": Look(_("Failure"), tone="bad", icon="circle-x"),
+    "frozen": Look(_("Frozen"), tone="warn", icon="snowflake"),
+    "protected": Look(_("Protected"), tone="idle", icon="lock"),
     "error": Look(_("Error"), tone="bad", icon="alert-triangle"),
 }
 
