@@ -203,9 +203,7 @@ def _told(tenant: Tenant, cluster: Cluster | None) -> dict[str, Any]:
     }
 
 
-def _granted(
-    tenant: Tenant, cluster: Cluster, pools: list[int], request: Request
-) -> TenantCluster:
+def _granted(tenant: Tenant, cluster: Cluster, pools: list[int], request: Request) -> TenantCluster:
     form = PoolsForm({"pools": pools}, cluster=cluster)
     if not form.is_valid():
         raise problem_of(form)

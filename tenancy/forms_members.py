@@ -18,9 +18,7 @@ USER, GROUP = "user", "group"
 
 def roles(*, owners: bool) -> list[tuple[str, Any]]:
     """The roles that somebody may give, with their names; owners: may they make owners."""
-    return [
-        (role.value, role.label) for role in TenantRole if owners or role != TenantRole.OWNER
-    ]
+    return [(role.value, role.label) for role in TenantRole if owners or role != TenantRole.OWNER]
 
 
 class RoleForm(forms.Form):

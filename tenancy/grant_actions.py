@@ -21,7 +21,12 @@ class GrantRefusedError(Exception):
 
 
 def grant(
-    tenant: Tenant, cluster: Cluster, pools: Iterable[ResourcePool], *, by: User, request: Any = None
+    tenant: Tenant,
+    cluster: Cluster,
+    pools: Iterable[ResourcePool],
+    *,
+    by: User,
+    request: Any = None,
 ) -> TenantCluster:
     """Let a tenant use a cluster: all of it, or where pools are named only those.
 

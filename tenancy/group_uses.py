@@ -32,6 +32,6 @@ def _only_owner(row: Membership) -> str:
     owners = Membership.objects.filter(tenant=row.tenant, role=TenantRole.OWNER)
     if row.role != TenantRole.OWNER or owners.exclude(pk=row.pk).exists():
         return ""
-    return _("It is the only owner of the tenant %(tenant)s: make somebody else an owner first.") % {
-        "tenant": row.tenant.name
-    }
+    return _(
+        "It is the only owner of the tenant %(tenant)s: make somebody else an owner first."
+    ) % {"tenant": row.tenant.name}

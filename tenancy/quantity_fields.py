@@ -32,12 +32,10 @@ def keys(*, of_tenant: bool) -> list[str]:
     ]
 
 
-def add(
-    form: forms.Form, prefix: str, values: Mapping[str, str], *, of_tenant: bool
-) -> None:
+def add(form: forms.Form, prefix: str, values: Mapping[str, str], *, of_tenant: bool) -> None:
     """Give a form a field for each resource, named prefix + resource; empty: not limited."""
     for key in keys(of_tenant=of_tenant):
-        resource = amounts.RESOURCES[key]
+        resource: Any = amounts.RESOURCES[key]
         form.fields[f"{prefix}{key}"] = forms.CharField(
             label=resource.label,
             required=False,

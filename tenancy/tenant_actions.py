@@ -46,9 +46,7 @@ def create(
     return tenant
 
 
-def change(
-    tenant: Tenant, values: Mapping[str, Any], *, by: User, request: Any = None
-) -> Tenant:
+def change(tenant: Tenant, values: Mapping[str, Any], *, by: User, request: Any = None) -> Tenant:
     """Other fields of a tenant; the short name stays, for clusters know the tenant by it."""
     with transaction.atomic():
         row = _locked(tenant)

@@ -19,9 +19,7 @@ urlpatterns = [
     path("<slug:slug>/members/", views_members.members, name="members"),
     path("<slug:slug>/members/add/", views_members.member_add, name="member-add"),
     path("<slug:slug>/members/<int:pk>/", views_members.member_change, name="member-change"),
-    path(
-        "<slug:slug>/members/<int:pk>/remove/", views_members.member_remove, name="member-remove"
-    ),
+    path("<slug:slug>/members/<int:pk>/remove/", views_members.member_remove, name="member-remove"),
     path("<slug:slug>/clusters/", views_grants.clusters, name="clusters"),
     path("<slug:slug>/clusters/add/", views_grants.grant_add, name="grant-add"),
     path("<slug:slug>/clusters/<int:cluster>/", views_grants.grant, name="grant"),

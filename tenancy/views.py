@@ -122,9 +122,7 @@ def tenant_freeze(request: HttpRequest, slug: str) -> HttpResponse:
             freeze=form,
         )  # fmt: skip
         return render(request, "tenancy/settings.html", context)
-    actions.freeze(
-        row, form.cleaned_data["reason"], by=cast(User, request.user), request=request
-    )
+    actions.freeze(row, form.cleaned_data["reason"], by=cast(User, request.user), request=request)
     messages.success(request, _("The tenant is frozen: its members can only look."))
     return redirect("tenants:settings", slug=slug)
 
@@ -143,9 +141,7 @@ def tenant_unfreeze(request: HttpRequest, slug: str) -> HttpResponse:
 def tenant_delete(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Delete a tenant, naming what is lost."""
     row = get_object_or_404(Tenant, slug=slug)
-    form = ConfirmNameForm(
-        request.POST if request.method == "POST" else None, expected=row.slug
-    )
+    form = ConfirmNameForm(request.POST if request.method == "POST" else None, expected=row.slug)
     if form.is_valid():
         try:
             actions.remove(row, by=cast(User, request.user), request=request)

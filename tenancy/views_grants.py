@@ -105,18 +105,14 @@ def quota(request: HttpRequest, slug: str, cluster: int | None = None) -> HttpRe
     tenant = get_object_or_404(Tenant, slug=slug)
     row = None
     if cluster is not None:
-        row = get_object_or_404(
-            tenant.clusters.select_related("cluster"), cluster=cluster
-        ).cluster
+        row = get_object_or_404(tenant.clusters.select_related("cluster"), cluster=cluster).cluster
     now = Quota.objects.filter(tenant=tenant, cluster=row).first()
     form = QuotaForm(
         request.POST if request.method == "POST" else None, hard=now.hard if now else {}
     )
     if form.is_valid():
         try:
-            quotas.set_quota(
-                tenant, row, form.hard, by=cast(User, request.user), request=request
-            )
+            quotas.set_quota(tenant, row, form.hard, by=cast(User, request.user), request=request)
         except quotas.QuotaRefusedError as error:
             _blame(form, error)
         else:

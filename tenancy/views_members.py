@@ -53,7 +53,7 @@ def member_change(request: HttpRequest, slug: str, pk: int) -> HttpResponseBase:
     row = _member(tenant, pk)
     form = RoleForm(request.POST, owners=OWNERS in rights(request.user, tenant))
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors.get("role", [])))
+        messages.error(request, " ".join(str(text) for text in form.errors.get("role", [])))
         return redirect("tenants:members", slug=slug)
     who = row.user or row.group
     assert who is not None  # the table's own constraint

@@ -21,6 +21,8 @@ from console.notices.models import Channel, Delivery, Rule
 from console.notices.telling import tell
 from provisioning.models import TaskStatus
 from provisioning.models_snapshots import Snapshot
+from tenancy import members
+from tenancy.models import Membership, Tenant, TenantCluster, TenantRole
 from tests.factories import (
     ClusterFactory,
     HostFactory,
@@ -31,8 +33,6 @@ from tests.factories import (
     TaskFactory,
     UserFactory,
 )
-from tenancy import members
-from tenancy.models import Membership, Tenant, TenantCluster, TenantRole
 from tests.routes import Route
 
 # What no row has: a number beyond all keys, for texts too.

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from console.accounts.models import User
@@ -45,6 +46,11 @@ def uses_of(group: Group) -> list[Use]:
     return [use for source in uses for use in source(group)]
 
 
+def people_of(group: Group) -> QuerySet[User]:
+    """Who is in a group, by user name."""
+    return User.objects.filter(groups=group).order_by("username")
+
+
 def create(name: str, request: Any) -> Group:
     """A new group without people. The name is one that GroupForm let through."""
     with transaction.atomic():
@@ -62,18 +68,16 @@ def rename(group: Group, name: str, request: Any) -> None:
             return
         row.name = name
         row.save(update_fields=["name"])
-        record(
-            "group.changed", row, request=request, before={"name": before}, after={"name": name}
-        )
+        record("group.changed", row, request=request, before={"name": before}, after={"name": name})
 
 
 def add(group: Group, person: User, request: Any) -> None:
     """Put somebody into a group; nothing happens when they are in it already."""
     with transaction.atomic():
         row = Group.objects.select_for_update().get(pk=group.pk)
-        if row.user_set.filter(pk=person.pk).exists():
+        if person.groups.filter(pk=row.pk).exists():
             return
-        row.user_set.add(person)
+        person.groups.add(row)
         record("group.changed", row, request=request, after={"added": person.get_username()})
 
 
@@ -81,9 +85,9 @@ def take_out(group: Group, person: User, request: Any) -> None:
     """Take somebody out of a group: what it gave them ends at once."""
     with transaction.atomic():
         row = Group.objects.select_for_update().get(pk=group.pk)
-        if not row.user_set.filter(pk=person.pk).exists():
+        if not person.groups.filter(pk=row.pk).exists():
             return
-        row.user_set.remove(person)
+        person.groups.remove(row)
         record("group.changed", row, request=request, before={"removed": person.get_username()})
 
 
@@ -101,7 +105,7 @@ def remove(group: Group, request: Any) -> None:
                 _("The group “%(name)s” cannot go: %(why)s")
                 % {"name": row.name, "why": " ".join(needed)}
             )
-        people = list(row.user_set.order_by("username").values_list("username", flat=True))
+        people = list(people_of(row).values_list("username", flat=True))
         before = {"people": people, "gave": [use.text for use in found]}
         record("group.removed", row, request=request, before=before)
         row.delete()

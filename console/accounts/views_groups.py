@@ -104,9 +104,7 @@ def group_take_out(request: HttpRequest, pk: int, user_pk: int) -> HttpResponseB
 def group_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Remove a group, naming what its people lose."""
     row = get_object_or_404(Group, pk=pk)
-    form = ConfirmNameForm(
-        request.POST if request.method == "POST" else None, expected=row.name
-    )
+    form = ConfirmNameForm(request.POST if request.method == "POST" else None, expected=row.name)
     if form.is_valid():
         try:
             actions.remove(row, request)
@@ -116,7 +114,7 @@ def group_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.success(request, _("The group “%(name)s” was removed.") % {"name": row.name})
         return redirect("accounts:groups")
     found = actions.uses_of(row)
-    people = row.user_set.count()
+    people = actions.people_of(row).count()
     context = {
         "form": form,
         "group": row,
@@ -138,6 +136,6 @@ def _shown(row: Group, form: PersonForm) -> dict[str, object]:
     return {
         "group": row,
         "form": form,
-        "people": row.user_set.order_by("username")[:1000],
+        "people": actions.people_of(row)[:1000],
         "uses": actions.uses_of(row),
     }
