@@ -22,6 +22,7 @@ import provisioning.api_tasks
 import tenancy.api
 import tenancy.api_grants
 import tenancy.api_members
+import tenancy.api_requests
 from console.ui.api_search import SearchView
 from console.ui.schema import SchemaView, UnknownRoute
 
@@ -42,6 +43,7 @@ for module in (
     tenancy.api,
     tenancy.api_grants,
     tenancy.api_members,
+    tenancy.api_requests,
 ):
     module.register(router)
 

@@ -13,7 +13,9 @@ class TenancyConfig(AppConfig):
     def ready(self) -> None:
         from clusters import upkeep
         from console.accounts import group_actions
-        from tenancy import group_uses, reconcile
+        from console.notices import rounds
+        from tenancy import group_uses, reconcile, request_actions
 
         upkeep.register("namespaces", reconcile.keep)
         group_actions.register(group_uses.uses)
+        rounds.register(request_actions.look, 30.0)

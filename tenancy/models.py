@@ -13,14 +13,19 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from clusters.models import dns_label
 from tenancy.models_namespaces import Isolation, Namespace, NamespaceState, PodSecurity
+from tenancy.models_requests import ApprovalPolicy, Request, RequestKind, RequestState
 
 __all__ = [
+    "ApprovalPolicy",
     "Isolation",
     "Membership",
     "Namespace",
     "NamespaceState",
     "PodSecurity",
     "Quota",
+    "Request",
+    "RequestKind",
+    "RequestState",
     "Tenant",
     "TenantCluster",
     "TenantGroupPermission",

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from clusters.models import Cluster
 from console.accounts.models import User
 from console.audit.record import record
-from tenancy import use
+from tenancy import raises, use
 from tenancy.amounts import NAMESPACES, RESOURCES, Amounts, Resource, human, read, spelled, total
 from tenancy.models import Namespace, Quota, Tenant
 
@@ -255,20 +255,21 @@ def overview(tenant: Tenant) -> list[Row]:
     quotas = list(tenant.quotas.select_related("cluster"))
     if not any(quota.hard for quota in quotas):
         return []
+    now = raises.limits(tenant)
     namespaces = list(tenant.namespaces.all())
     uses = use.used(namespaces)
     quotas.sort(key=lambda quota: (quota.cluster is not None, str(quota.cluster)))
     found = []
     for quota in quotas:
-        limits = read(quota.hard, of_tenant=True)
+        limits = now.get(quota.cluster_id, {})
         here = [n for n in namespaces if quota.cluster_id in (None, n.cluster_id)]
         given = _given(n.quota for n in here)
         for key, resource in RESOURCES.items():
             if key not in limits:
                 continue
-            now = len(here) if key == NAMESPACES else _sum(uses[n.pk].get(key) for n in here)
+            used = len(here) if key == NAMESPACES else _sum(uses[n.pk].get(key) for n in here)
             scope = _scope(quota.cluster)
-            found.append(Row(scope, quota.cluster, resource, limits[key], given.get(key, 0), now))
+            found.append(Row(scope, quota.cluster, resource, limits[key], given.get(key, 0), used))
     return found
 
 
@@ -294,11 +295,11 @@ def _scopes(
     tenant: Tenant, cluster: Cluster, without: Namespace | None
 ) -> Iterator[tuple[str, Amounts, Amounts]]:
     """Name, limits and what is taken of each quota that a namespace on the cluster falls under."""
-    quotas = {quota.cluster_id: quota for quota in tenant.quotas.all()}
+    now = raises.limits(tenant)
     for scope in (cluster, None):
-        quota = quotas.get(scope.pk if scope else None)
-        if quota is not None and quota.hard:
-            yield _scope(scope), read(quota.hard, of_tenant=True), taken(tenant, scope, without)
+        limits = now.get(scope.pk if scope else None)
+        if limits:
+            yield _scope(scope), limits, taken(tenant, scope, without)
 
 
 def _too_low(

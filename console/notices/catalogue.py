@@ -72,6 +72,30 @@ KINDS: Mapping[str, Kind] = {
         _("There is a good snapshot of %(cluster)s again."),
         permission="clusters.view",
     ),
+    "request.open": Kind(
+        _("Request waits"),
+        _("%(by)s asks for %(tenant)s: %(what)s"),
+        _("The request of %(by)s for %(tenant)s has its answer: %(what)s"),
+        permission="tenants.change",
+    ),
+    "request.answered": Kind(
+        _("Request answered"),
+        _("Your request for %(tenant)s was answered (%(state)s): %(what)s. %(answer)s"),
+        permission="tenants.change",
+        lasting=False,
+    ),
+    "request.ending": Kind(
+        _("Granted quota ends soon"),
+        _("What %(tenant)s was given ends on %(until)s: %(what)s"),
+        permission="tenants.change",
+        lasting=False,
+    ),
+    "request.ended": Kind(
+        _("Granted quota ended"),
+        _("What %(tenant)s was given has ended: %(what)s. %(over)s"),
+        permission="tenants.change",
+        lasting=False,
+    ),
     "expiry.near": Kind(
         _("Expiry near"),
         _("%(what)s “%(name)s” ends on %(date)s. %(mend)s"),

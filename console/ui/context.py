@@ -36,6 +36,7 @@ MAIN = (
     Entry(_("Tenants"), "tenants:list", SIGNED_IN, icon="building-community"),
     Entry(_("Hosts"), "provisioning:hosts", "hosts.view", icon="server"),
     Entry(_("Tasks"), "provisioning:tasks", "tasks.view", icon="list-check"),
+    Entry(_("Requests"), "requests:list", SIGNED_IN, icon="inbox"),
     Entry(_("Audit"), "audit:list", "audit.view", icon="history"),
 )
 SETTINGS = (

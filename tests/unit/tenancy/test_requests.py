@@ -1,0 +1,299 @@
+"""Asking for more: who may ask and answer, what is given, for how long, and by policies."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from console.accounts.models import Role, User
+from console.audit.models import AuditEvent
+from console.notices.models import Notice
+from tenancy import amounts, members, raises, request_actions
+from tenancy.models import (
+    ApprovalPolicy,
+    Membership,
+    Quota,
+    Request,
+    RequestState,
+    Tenant,
+    TenantCluster,
+)
+from tenancy.request_actions import RequestRefusedError, Wish
+from tests.conftest import signed_in, with_token
+from tests.factories import ClusterFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(admin: User) -> Tenant:
+    tenant = Tenant.objects.create(name="Shop", slug="shop")
+    Quota.objects.create(tenant=tenant, hard={"requests.cpu": "4", "pods": "10"})
+    return tenant
+
+
+@pytest.fixture
+def dora(shop: Tenant, admin: User) -> User:
+    """A developer of the shop."""
+    user = UserFactory(username="dora")
+    members.set_role(shop, user, "developer", by=admin)
+    return user
+
+
+@pytest.fixture
+def owner(shop: Tenant, admin: User) -> User:
+    user = UserFactory(username="olga")
+    members.set_role(shop, user, "owner", by=admin)
+    return user
+
+
+def more(days: float | None = None, **wish: str) -> Wish:
+    until = None if days is None else timezone.now() + timedelta(days=days)
+    wanted = {key.replace("_", "."): text for key, text in (wish or {"requests_cpu": "2"}).items()}
+    return Wish("quota", wish=wanted, reason="a sale", until=until)
+
+
+def limit(tenant: Tenant, key: str = "requests.cpu") -> str:
+    return amounts.human(key, raises.limits(tenant)[None][key])
+
+
+def test_a_developer_asks_and_an_admin_approves(shop: Tenant, dora: User, admin: User) -> None:
+    row = request_actions.ask(shop, more(), by=dora)
+    assert row.state == RequestState.OPEN and limit(shop) == "4 CPU"
+    request_actions.approve(row, by=admin, answer="go ahead")
+    assert limit(shop) == "6 CPU"
+    row.refresh_from_db()
+    assert (row.state, row.decided_by, row.answer) == ("approved", admin, "go ahead")
+    actions = set(AuditEvent.objects.values_list("action", flat=True))
+    assert {"tenant_request.created", "tenant_request.approved", "tenant.quota_changed"} <= actions
+
+
+def test_what_is_given_until_a_moment_counts_until_then_and_no_process_has_to_run(
+    shop: Tenant, dora: User, admin: User
+) -> None:
+    row = request_actions.ask(shop, more(days=1), by=dora)
+    request_actions.approve(row, by=admin, until=row.until)
+    assert limit(shop) == "6 CPU"
+    assert Quota.objects.get(tenant=shop).hard["requests.cpu"] == "4"
+    Request.objects.filter(pk=row.pk).update(until=timezone.now() - timedelta(seconds=1))
+    assert limit(shop) == "4 CPU"
+
+
+def test_overlapping_amounts_add_up_and_end_each_by_itself(
+    shop: Tenant, dora: User, admin: User
+) -> None:
+    short = request_actions.ask(shop, more(days=1), by=dora)
+    request_actions.approve(short, by=admin, until=short.until)
+    request_actions.approve(request_actions.ask(shop, more(), by=dora), by=admin)
+    assert limit(shop) == "8 CPU"
+    Request.objects.filter(pk=short.pk).update(until=timezone.now() - timedelta(seconds=1))
+    assert limit(shop) == "6 CPU"
+
+
+def test_the_end_is_told_once_to_the_one_who_asked(shop: Tenant, dora: User, admin: User) -> None:
+    row = request_actions.ask(shop, more(days=1), by=dora)
+    request_actions.approve(row, by=admin, until=row.until)
+    Request.objects.filter(pk=row.pk).update(until=timezone.now() - timedelta(seconds=1))
+    assert [request_actions.end_due(), request_actions.end_due()] == [1, 0]
+    notice = Notice.objects.get(kind="request.ended")
+    assert notice.owner == dora and "Shop" in notice.values["tenant"]
+    assert AuditEvent.objects.filter(action="tenant_request.ended").count() == 1
+    row.refresh_from_db()
+    assert row.state == RequestState.ENDED
+
+
+def test_a_day_before_its_end_it_is_told_once(shop: Tenant, dora: User, admin: User) -> None:
+    row = request_actions.ask(shop, more(days=5), by=dora)
+    request_actions.approve(row, by=admin, until=row.until)
+    request_actions.end_due()
+    assert not Notice.objects.filter(kind="request.ending").exists()
+    for _again in range(2):
+        request_actions.end_due(timezone.now() + timedelta(days=4, hours=2))
+    assert Notice.objects.filter(kind="request.ending", owner=dora).count() == 1
+
+
+def test_an_admin_gives_another_amount_for_a_shorter_time(
+    shop: Tenant, dora: User, admin: User
+) -> None:
+    row = request_actions.ask(shop, more(), by=dora)
+    page = f"/requests/{row.pk}/"
+    tomorrow = timezone.localtime(timezone.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    answer = {"decision": "approve", "requests.cpu": "500m", "until": tomorrow, "answer": "half"}
+    assert signed_in(admin).post(page, answer).status_code == 302
+    row.refresh_from_db()
+    assert row.granted == {"requests.cpu": "500m"} and row.wish == {"requests.cpu": "2"}
+    assert row.until is not None and limit(shop) == "4.5 CPU"
+
+
+def test_a_refusal_needs_a_reason_and_is_told(shop: Tenant, dora: User, admin: User) -> None:
+    row = request_actions.ask(shop, more(), by=dora)
+    page = f"/requests/{row.pk}/"
+    answer = signed_in(admin).post(page, {"decision": "refuse", "answer": " "})
+    assert answer.status_code == 200 and "Say why" in answer.content.decode()
+    signed_in(admin).post(page, {"decision": "refuse", "answer": "no room before May"})
+    row.refresh_from_db()
+    assert row.state == RequestState.REFUSED and limit(shop) == "4 CPU"
+    assert Notice.objects.get(kind="request.answered", owner=dora).values["answer"] == (
+        "no room before May"
+    )
+    assert Notice.objects.get(kind="request.open").resolved is not None
+    assert "no room before May" in signed_in(dora).get(page).content.decode()
+
+
+def test_an_answer_is_given_once(shop: Tenant, dora: User, admin: User) -> None:
+    row = request_actions.ask(shop, more(), by=dora)
+    request_actions.approve(row, by=admin)
+    for late in (
+        lambda: request_actions.approve(row, by=admin),
+        lambda: request_actions.refuse(row, by=admin, answer="no"),
+        lambda: request_actions.withdraw(row, by=dora),
+    ):
+        with pytest.raises(RequestRefusedError, match="answered already"):
+            late()
+    assert limit(shop) == "6 CPU"
+
+
+@pytest.mark.parametrize(
+    ("who", "page", "answering"),
+    [("owner", 200, False), ("dora", 200, False), ("viewer", 200, False), ("stranger", 404, False),
+     ("former", 404, False), ("otto", 200, False), ("ada", 200, True)],
+)  # fmt: skip
+def test_who_sees_and_who_answers(
+    shop: Tenant, dora: User, owner: User, admin: User, operator: User,
+    who: str, page: int, answering: bool,
+) -> None:  # fmt: skip
+    people = {"owner": owner, "dora": dora, "ada": admin, "otto": operator}
+    for name in ("viewer", "stranger", "former"):
+        people[name] = UserFactory(username=name)
+    members.set_role(shop, people["viewer"], "viewer", by=admin)
+    members.remove(members.set_role(shop, people["former"], "admin", by=admin), by=admin)
+    row = request_actions.ask(shop, more(), by=dora)
+    client = signed_in(people[who])
+    address = f"/requests/{row.pk}/"
+    assert client.get(address).status_code == page
+    listed = client.get("/requests/").content.decode()
+    assert (address in listed) == (page == 200)
+    client.post(address, {"decision": "approve", "requests.cpu": "2"})
+    row.refresh_from_db()
+    assert (row.state == RequestState.APPROVED) == answering
+    if not answering:
+        with pytest.raises(RequestRefusedError):
+            request_actions.approve(row, by=people[who])
+
+
+@pytest.mark.parametrize(("who", "code"), [("viewer", 403), ("stranger", 404), ("frozen", 403)])
+def test_who_may_not_ask(shop: Tenant, dora: User, admin: User, who: str, code: int) -> None:
+    user = dora if who == "frozen" else UserFactory(username=who)
+    if who == "viewer":
+        members.set_role(shop, user, "viewer", by=admin)
+    Tenant.objects.filter(pk=shop.pk).update(frozen=who == "frozen")
+    for kind in ("quota", "place", "member"):
+        assert signed_in(user).get(f"/requests/ask/shop/{kind}/").status_code == code
+    with pytest.raises(RequestRefusedError):
+        request_actions.ask(shop, more(), by=user)
+
+
+def test_wrong_amounts_are_named_beside_their_field_and_nothing_is_lost(
+    shop: Tenant, dora: User
+) -> None:
+    sent = {"requests.cpu": "two", "pods": "-3", "reason": "a <b>sale</b>"}
+    html = signed_in(dora).post("/requests/ask/shop/quota/", sent).content.decode()
+    assert "“two” is no amount of CPU" in html and "cannot be negative" in html
+    assert 'value="two"' in html and "a &lt;b&gt;sale&lt;/b&gt;" in html
+    assert not Request.objects.exists()
+    past = {"requests.cpu": "1", "reason": "x", "until": "2001-01-01T00:00"}
+    html = signed_in(dora).post("/requests/ask/shop/quota/", past).content.decode()
+    assert "This is over already" in html and not Request.objects.exists()
+
+
+def test_a_policy_approves_what_is_small_and_short(shop: Tenant, dora: User) -> None:
+    ApprovalPolicy.objects.create(name="small", most={"requests.cpu": "3"}, days=7)
+    row = request_actions.ask(shop, more(days=2), by=dora)
+    assert row.state == RequestState.APPROVED and "small" in row.answer
+    assert limit(shop) == "6 CPU"
+    for wish in (
+        more(days=2),  # with the first it would be 4
+        more(days=30, requests_cpu="1"),
+        more(requests_cpu="1"),  # for good
+        more(days=2, requests_cpu="1", pods="1"),  # pods are not named
+    ):
+        assert request_actions.ask(shop, wish, by=dora).state == RequestState.OPEN
+    assert limit(shop) == "6 CPU"
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"other": True}])
+def test_a_policy_that_is_off_or_of_another_tenant_approves_nothing(
+    shop: Tenant, dora: User, change: dict[str, bool]
+) -> None:
+    other = Tenant.objects.create(name="Other", slug="other")
+    ApprovalPolicy.objects.create(
+        name="small", most={"requests.cpu": "3"}, enabled=change.get("enabled", True),
+        tenant=other if change.get("other") else None,
+    )  # fmt: skip
+    assert request_actions.ask(shop, more(), by=dora).state == RequestState.OPEN
+
+
+def test_a_member_is_asked_for_and_the_owner_answers(shop: Tenant, dora: User, owner: User) -> None:
+    UserFactory(username="neil")
+    sent = {"user": "neil", "role": "developer", "reason": "new colleague"}
+    answer = signed_in(dora).post("/requests/ask/shop/member/", sent)
+    row = Request.objects.get()
+    assert answer["Location"] == f"/requests/{row.pk}/"
+    assert signed_in(owner).post(f"/requests/{row.pk}/", {"decision": "approve"}).status_code == 302
+    assert Membership.objects.get(tenant=shop, user__username="neil").role == "developer"
+    sent["role"] = "owner"
+    html = signed_in(dora).post("/requests/ask/shop/member/", sent).content.decode()
+    assert "Select a valid choice" in html and Request.objects.count() == 1
+
+
+def test_a_cluster_is_asked_for_and_given(shop: Tenant, dora: User, admin: User) -> None:
+    cluster = ClusterFactory(name="east")
+    client = signed_in(dora)
+    client.post("/requests/ask/shop/place/", {"place": f"cluster-{cluster.pk}", "reason": "more"})
+    row = Request.objects.get()
+    request_actions.approve(row, by=admin)
+    assert TenantCluster.objects.get(tenant=shop).cluster == cluster
+    html = client.get("/requests/ask/shop/place/").content.decode()
+    assert f"cluster-{cluster.pk}" not in html
+
+
+def test_the_same_over_rest(shop: Tenant, dora: User, admin: User) -> None:
+    asker, answerer = with_token(dora), with_token(admin)
+    wish = {"tenant": "shop", "kind": "quota", "reason": "a sale", "amounts": {"requests.cpu": "2"}}
+    made = asker.post("/api/v1/requests/", wish, format="json")
+    assert made.status_code == 201 and made.json()["state"] == "open"
+    address = f"/api/v1/requests/{made.json()['id']}/"
+    assert asker.post(f"{address}approve/", {}, format="json").status_code == 403
+    given = answerer.post(f"{address}approve/", {"amounts": {"requests.cpu": "1"}}, format="json")
+    assert given.status_code == 200 and given.json()["granted"] == {"requests.cpu": "1"}
+    assert answerer.post(f"{address}refuse/", {"answer": "no"}, format="json").status_code == 409
+    assert limit(shop) == "5 CPU"
+    for wrong, field in (
+        ({"amounts": {"requests.cpu": "lots"}}, "requests.cpu"),
+        ({"amounts": {"limits.cpu": "1"}}, "amounts"),
+        ({"kind": "cluster", "cluster": 4711}, "cluster"),
+        ({"kind": "membership", "user": "nobody", "role": "viewer"}, "user"),
+    ):
+        answer = asker.post("/api/v1/requests/", {**wish, **wrong}, format="json")
+        assert answer.status_code == 400 and field in answer.json()["errors"], answer.json()
+    stranger = with_token(UserFactory(role=Role.NONE))
+    assert stranger.get(address).status_code == 404
+    assert stranger.get("/api/v1/requests/").json()["results"] == []
+    assert stranger.post("/api/v1/requests/", wish, format="json").status_code == 404
+
+
+def test_policies_are_made_on_their_page(admin: User, dora: User) -> None:
+    client = signed_in(admin)
+    sent = {"name": "small", "days": "7", "enabled": "on", "requests.cpu": "2", "pods": ""}
+    assert client.post("/requests/policies/add/", sent).status_code == 302
+    policy = ApprovalPolicy.objects.get()
+    assert policy.most == {"requests.cpu": "2"} and policy.days == 7
+    assert "+2 CPU" in client.get("/requests/policies/").content.decode()
+    empty = {**sent, "requests.cpu": "0"}
+    html = client.post(f"/requests/policies/{policy.pk}/", empty).content.decode()
+    assert "Fill in at least one amount" in html
+    assert signed_in(dora).get("/requests/policies/").status_code == 404
+    assert client.post(f"/requests/policies/{policy.pk}/remove/").status_code == 302
+    assert not ApprovalPolicy.objects.exists()
