@@ -21,6 +21,7 @@ import provisioning.api_snapshots
 import provisioning.api_tasks
 import tenancy.api
 import tenancy.api_grants
+import tenancy.api_kubeconfigs
 import tenancy.api_members
 import tenancy.api_requests
 from console.ui.api_search import SearchView
@@ -43,6 +44,7 @@ for module in (
     tenancy.api,
     tenancy.api_grants,
     tenancy.api_members,
+    tenancy.api_kubeconfigs,
     tenancy.api_requests,
 ):
     module.register(router)

@@ -19,6 +19,7 @@ urlpatterns = [
     path("clusters/", include("clusters.urls")),
     path("pools/", include("clusters.urls_pools")),
     path("tenants/", include("tenancy.urls")),
+    path("kubeconfigs/", include("tenancy.urls_kubeconfigs")),
     path("requests/", include("tenancy.urls_requests")),
     path("api/v1/", include(("console.api_urls", "api"))),
 ]

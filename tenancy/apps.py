@@ -14,8 +14,9 @@ class TenancyConfig(AppConfig):
         from clusters import upkeep
         from console.accounts import group_actions
         from console.notices import rounds
-        from tenancy import group_uses, reconcile, request_actions
+        from tenancy import group_uses, kubeconfigs, reconcile, request_actions
 
         upkeep.register("namespaces", reconcile.keep)
+        upkeep.register("kubeconfigs", kubeconfigs.keep)
         group_actions.register(group_uses.uses)
         rounds.register(request_actions.look, 30.0)

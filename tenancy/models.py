@@ -12,11 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from clusters.models import dns_label
+from tenancy.models_kubeconfigs import GivenKubeconfig
 from tenancy.models_namespaces import Isolation, Namespace, NamespaceState, PodSecurity
 from tenancy.models_requests import ApprovalPolicy, Request, RequestKind, RequestState
 
 __all__ = [
     "ApprovalPolicy",
+    "GivenKubeconfig",
     "Isolation",
     "Membership",
     "Namespace",

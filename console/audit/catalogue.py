@@ -126,5 +126,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "namespace.drift_accepted": _("Accepted what was changed by hand in a namespace"),
     "namespace.released": _("Released a namespace, which stays on its cluster"),
     "namespace.removed": _("Deleted a namespace"),
+    "namespace.kubeconfig_issued": _("Took a kubeconfig for a namespace"),
+    "namespace.kubeconfig_revoked": _("A kubeconfig for a namespace was revoked"),
     "secret.rotated": _("Re-encrypted the secrets"),
 }
