@@ -29,6 +29,7 @@ from clusters.models import Cluster
 from console.accounts.models import User
 from console.audit.record import record
 from tenancy import roles
+from tenancy.desired import PART
 from tenancy.models import GivenKubeconfig, Membership, Namespace, TenantRole
 from tenancy.permissions import KUBECONFIGS, rights
 
@@ -219,7 +220,7 @@ def _make(connection: Connection, row: GivenKubeconfig, hours: int) -> tuple[str
 
 
 def _objects(row: GivenKubeconfig) -> list[tuple[str, JSON]]:
-    labels = dict(roles.LABELS)
+    labels = {**console_account.LABELS, PART: "kubeconfig"}
     home = console_account.NAMESPACE
     space = {
         "apiVersion": "v1", "kind": "Namespace",

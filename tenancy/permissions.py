@@ -33,8 +33,9 @@ NAMESPACES = "manage_namespaces"
 MEMBERS = "manage_members"
 OWNERS = "manage_owners"
 
-_VIEWER = frozenset({VIEW})
-_DEVELOPER = _VIEWER | {LOGS, TERMINALS, DEPLOY, ASK, KUBECONFIGS}
+# As the role "view" of Kubernetes, viewers read logs.
+_VIEWER = frozenset({VIEW, LOGS})
+_DEVELOPER = _VIEWER | {TERMINALS, DEPLOY, ASK, KUBECONFIGS}
 _ADMIN = _DEVELOPER | {NAMESPACES, MEMBERS}
 RIGHTS: Mapping[str, frozenset[str]] = {
     TenantRole.VIEWER: _VIEWER,
@@ -44,7 +45,7 @@ RIGHTS: Mapping[str, frozenset[str]] = {
 }
 ALL = RIGHTS[TenantRole.OWNER]
 # What is left to the members of a frozen tenant: looking.
-FROZEN = _VIEWER | {LOGS}
+FROZEN = _VIEWER
 
 # On clusters; clusters.rights.PLATFORM_GROUP is its sibling.
 TENANT_GROUP = "flotilla:tenant:"
@@ -88,7 +89,7 @@ def rights(user: User | AnonymousUser, tenant: Tenant) -> frozenset[str]:
     )
     if tenant.frozen:
         held &= FROZEN
-    return held | _VIEWER if allowed(user, "tenants.view") else held
+    return held | {VIEW} if allowed(user, "tenants.view") else held
 
 
 def tenant_or_404(user: User | AnonymousUser, slug: str, right: str = VIEW) -> Tenant:
