@@ -17,7 +17,7 @@ from clusters.models import Cluster
 from console.accounts.models import User
 from console.accounts.sessions import CONFIRMED
 from console.audit.models import AuditEvent
-from tenancy import kubeconfigs, members, roles
+from tenancy import kubeconfigs, members, reconcile, roles
 from tenancy.models import GivenKubeconfig, Namespace, Tenant
 from tests.conftest import signed_in, with_token
 from tests.factories import ClusterFactory, ClusterSecretFactory, UserFactory
@@ -240,3 +240,19 @@ def test_the_same_over_rest(namespace: Namespace, dora: User) -> None:
     stranger = with_token(UserFactory())
     assert stranger.post("/api/v1/kubeconfigs/", body, format="json").status_code == 404
     assert stranger.delete(f"/api/v1/kubeconfigs/{number}/").status_code == 404
+
+
+def test_what_the_watcher_keeps_of_a_namespace_leaves_its_kubeconfigs_alone(
+    server: RealApiServer, tenant: Tenant, cluster: Cluster, dora: User
+) -> None:
+    row = Namespace.objects.create(tenant=tenant, cluster=cluster, name="kept")
+    reconcile.keep(cluster, server.connection(), lambda: None)
+    row.refresh_from_db()
+    assert row.state == "applied", row.state_reason
+    issued = kubeconfigs.issue(row, dora, role="developer")
+    for change in ({"checked": None}, {"revision": row.revision + 1, "state": "pending"}):
+        Namespace.objects.filter(pk=row.pk).update(**change)
+        reconcile.keep(cluster, server.connection(), lambda: None)
+        row.refresh_from_db()
+        assert row.state == "applied" and row.drift == []
+    assert opened(issued.text).get_json(PODS.format("kept"))["items"] == []
