@@ -28,9 +28,10 @@ from tenancy.fit_objects import (
     claims_of,
     kind_of,
     makes_pods,
+    of_one_pod,
     there,
 )
-from tenancy.fit_pods import Default, Pods, as_map, images_of, pods_of
+from tenancy.fit_pods import Default, Pods, as_map, images_of, pods_of, rolls_only_with
 from tenancy.fit_security import ENFORCED_SINCE, Violation, violations
 from tenancy.models import Namespace
 
@@ -233,6 +234,23 @@ class _Fit:
             elif figure.used is None and figure.wanted > 0:
                 said = _("%(resource)s: what is used already is not known.") % {"resource": key}
                 self.report.findings.append(Finding("quota", "", said, blocks=False))
+        self._look_at_rollouts()
+
+    def _look_at_rollouts(self) -> None:
+        """A change that fits in the end can still be stuck: old and new pods side by side."""
+        for manifest, pods, found in self._pods:
+            more = rolls_only_with(manifest, pods.replicas or 0) if found.pods else 0
+            one = of_one_pod(pods, []) if more else {}
+            for figure in self.report.figures:
+                key = figure.resource.key
+                peak = (figure.used or 0) + more * one.get(key, 0)
+                if one.get(key, 0) and peak > figure.limit and not figure.short_by:
+                    said = _(
+                        "%(resource)s: a change starts a new pod before an old one goes, and "
+                        "%(short)s are missing for that. Allow maxUnavailable: 1, or raise the "
+                        "quota."
+                    ) % {"resource": key, "short": human(key, peak - figure.limit)}
+                    self._find("quota", manifest, [said], blocks=False)
 
     def _belongs_here(self, manifest: Manifest) -> bool:
         kind = kind_of(manifest)

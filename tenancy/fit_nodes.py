@@ -125,11 +125,10 @@ def _place(rooms: list[Room], pods: Pods) -> Placement:
         placed += here
         for name, amount in asked.items():
             room.free[name] = room.free.get(name, 0) - here * amount
-    if placed >= wanted and (wanted or pods.replicas == 0):
-        return Placement(pods.about, wanted, placed)
-    return Placement(
-        pods.about, max(wanted, 1), placed, tuple(_reasons(rooms, open_rooms, closed, asked))
-    )
+    reasons: Iterable[str] = ()
+    if placed < wanted or (on_each and not wanted):
+        reasons = _reasons(rooms, open_rooms, closed, asked)
+    return Placement(pods.about, wanted, placed, tuple(reasons))
 
 
 def _reasons(

@@ -103,6 +103,13 @@ def added_by_pods(pods: Pods, found: There, replicas: int, problems: list[str]) 
     """What its pods and their volumes add to what is used, those that they replace taken off."""
     if not makes_pods(pods, found):
         return {}
+    one = of_one_pod(pods, problems)
+    before = {} if pods.kind == "CronJob" else found.pods_use
+    return _difference(before, {key: amount * replicas for key, amount in one.items()})
+
+
+def of_one_pod(pods: Pods, problems: list[str]) -> Amounts:
+    """What one of the pods counts for, with the volumes that are made for it alone."""
     one: Amounts = {PODS: 1}
     for part, amounts in (("requests", pods.requests()), ("limits", pods.limits())):
         one |= {
@@ -118,8 +125,7 @@ def added_by_pods(pods: Pods, found: There, replicas: int, problems: list[str]) 
     if claims:
         sizes = [_size(spec, problems) for spec in claims]
         one |= {CLAIMS: len(sizes), "requests.storage": sum(sizes)}
-    before = {} if pods.kind == "CronJob" else found.pods_use
-    return _difference(before, {key: amount * replicas for key, amount in one.items()})
+    return one
 
 
 def claims_of(manifest: Manifest, replicas: int, found: There, problems: list[str]) -> Amounts:

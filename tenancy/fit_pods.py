@@ -7,6 +7,7 @@ request as well. Amounts are those of tenancy.amounts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -213,6 +214,22 @@ def _effective(containers: list[tuple[Container, Amounts]]) -> Amounts:
                 most = max(most, sidecars + amount)
         found[name] = max(running + sidecars, most)
     return found
+
+
+def rolls_only_with(manifest: Manifest, replicas: int) -> int:
+    """How many pods more a Deployment needs at once to be changed at all; 0: it can wait.
+
+    Source: "Deployments", rolling update: where maxUnavailable (rounded down) comes to
+    none, an old pod goes only once a new one is there.
+    """
+    strategy = as_map(as_map(manifest.body.get("spec")).get("strategy"))
+    if manifest.kind != "Deployment" or strategy.get("type") == "Recreate" or not replicas:
+        return 0
+    rolling = as_map(strategy.get("rollingUpdate"))
+    told = rolling.get("maxUnavailable", "25%")
+    if isinstance(told, str) and re.fullmatch(r"[0-9]{1,3}%", told):
+        told = int(told[:-1]) * replicas // 100
+    return 1 if told == 0 else 0
 
 
 def images_of(pods: Pods) -> Iterator[tuple[str, str]]:
