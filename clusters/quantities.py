@@ -45,7 +45,7 @@ def quantity(text: object) -> float | None:
 def exact(text: object) -> Fraction | None:
     """The same number without any rounding; a float of JSON counts as it is written."""
     if isinstance(text, int | float) and not isinstance(text, bool):
-        text = repr(text) if -1e30 < text < 1e30 else ""
+        return Fraction(repr(text)) if -1e30 < text < 1e30 else None
     match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         return None

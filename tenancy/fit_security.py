@@ -189,7 +189,7 @@ class _Pod:
                                _("it must be RuntimeDefault, Localhost or unset"))  # fmt: skip
         options = _map(context.get("seLinuxOptions"))
         types = _SELINUX_TYPES | {t for since, t in _SELINUX_SINCE.items() if self._minor >= since}
-        if (options.get("type") or "") not in types:
+        if str(options.get("type") or "") not in types:
             yield self._of("SELinux", name, f"{where}.seLinuxOptions.type",
                            _("it must be unset or one of %(types)s")
                            % {"types": ", ".join(sorted(types - {""}))})  # fmt: skip

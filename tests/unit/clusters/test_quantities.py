@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusters.quantities import quantity
+from clusters.quantities import exact, quantity
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,22 @@ def test_what_is_none(text):
 def test_nothing_makes_it_raise(value):
     found = quantity(value)
     assert found is None or isinstance(found, float)
+
+
+@given(
+    st.text()
+    | st.integers()
+    | st.floats()
+    | st.none()
+    | st.from_regex(r"[0-9]{1,9}(\.[0-9]{1,3})?([kMGTmu]|[KMG]i|e[0-9])?", fullmatch=True)
+)
+def test_exact_is_the_same_number_without_rounding(value):
+    rounded, found = quantity(value), exact(value)
+    assert (rounded is None) == (found is None)
+    assert found is None or float(found) == pytest.approx(rounded)
+
+
+def test_exact_keeps_what_a_float_loses():
+    assert exact("0.1") == Fraction(1, 10)
+    assert exact(str(2**53 + 1)) == 2**53 + 1
+    assert exact(10**5000) is None

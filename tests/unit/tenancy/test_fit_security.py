@@ -93,6 +93,7 @@ BASELINE = [
     ("metadata.annotations", {"container.apparmor.security.beta.kubernetes.io/web": "unconfined"},
      "AppArmor"),
     (f"{WEB}.securityContext.seLinuxOptions.type", "spc_t", "SELinux"),
+    (f"{WEB}.securityContext.seLinuxOptions.type", ["spc_t"], "SELinux"),
     ("spec.securityContext.seLinuxOptions.user", "root", "SELinux"),
     (f"{SETUP}.securityContext.seLinuxOptions.role", "r", "SELinux"),
     ("spec.securityContext.sysctls", [{"name": "kernel.msgmax", "value": "1"}], "Sysctls"),
