@@ -25,6 +25,8 @@ from tenancy.models import Namespace, TenantCluster
 from tenancy.use import PODS, RUNNING, requested_by
 
 STOPPING = ("NoSchedule", "NoExecute")
+# So many tolerations, terms and values are looked at, for each node: no pod needs more.
+MOST = 200
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ def rooms_of(namespace: Namespace, asked: Iterable[str] = ()) -> list[Room]:
 
 def _take_others(namespace: Namespace, rooms: Mapping[str, Room], asked: set[str]) -> None:
     """Count what running pods have of devices and disks, which is in no column of their rows."""
-    names = asked - {"cpu", "memory", "pods"}
-    if not names or not rooms:
+    offered = {name for room in rooms.values() for name in room.free}
+    names = asked & offered - {"cpu", "memory", "pods"}
+    if not names:
         return
     running = Object.objects.filter(
         RUNNING, cluster=namespace.cluster_id, resource=PODS, node__in=rooms
@@ -184,10 +187,10 @@ def _closed(node: Node, pods: Pods) -> str:
     affinity = as_map(as_map(spec.get("affinity")).get("nodeAffinity"))
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     if isinstance(required, dict):
-        terms = as_maps(required.get("nodeSelectorTerms"))
+        terms = as_maps(required.get("nodeSelectorTerms"))[:MOST]
         if not any(_term_matches(term, labels) for term in terms):
             return _("the node affinity does not match")
-    return _untolerated(node, as_maps(spec.get("tolerations")), daemon)
+    return _untolerated(node, as_maps(spec.get("tolerations"))[:MOST], daemon)
 
 
 def _untolerated(node: Node, tolerations: list[JSON], daemon: bool) -> str:
@@ -203,7 +206,7 @@ def _untolerated(node: Node, tolerations: list[JSON], daemon: bool) -> str:
 
 def _term_matches(term: JSON, labels: Mapping[str, Any]) -> bool:
     found = as_maps(term.get("matchExpressions")) + as_maps(term.get("matchFields"))
-    return bool(found) and all(_expression_holds(one, labels) for one in found)
+    return bool(found) and all(_expression_holds(one, labels) for one in found[:MOST])
 
 
 def _expression_holds(one: JSON, labels: Mapping[str, Any]) -> bool:
@@ -211,7 +214,8 @@ def _expression_holds(one: JSON, labels: Mapping[str, Any]) -> bool:
     if not isinstance(key, str) or not isinstance(values, list):
         return False
     if operator not in ("Gt", "Lt"):
-        return matches({"matchExpressions": [one]}, labels)
+        short = {"key": key, "operator": operator, "values": values[:MOST]}
+        return matches({"matchExpressions": [short]}, labels)
     try:
         label, bound = int(labels[key]), int(values[0])
     except (KeyError, ValueError, TypeError, IndexError):

@@ -20,6 +20,8 @@ from tenancy.amounts import DEFAULTED, Amounts, container_kind, human_of, of_con
 JSON = Mapping[str, Any]
 
 MOST_REPLICAS = 2**31 - 1
+# Nodes offer a handful; what asks for thousands is not reckoned through.
+MOST_NAMES = 64
 # Kind: its group, and the field that says how many pods (None: one on every node).
 _WORKLOADS: Mapping[str, tuple[str, str | None]] = {
     "Deployment": ("apps", "replicas"),
@@ -135,10 +137,15 @@ def _read(pods: Pods) -> None:
             container = Container(name, init, init and raw.get("restartPolicy") == "Always")
             container.requests = _amounts(pods, name, resources, "requests")
             container.limits = _amounts(pods, name, resources, "limits")
+            for resource, limit in container.limits.items():
+                container.requests.setdefault(resource, limit)
             pods.containers.append(container)
     if not any(not container.init for container in pods.containers):
         pods.problems.append(_("It has no containers."))
     pods.overhead = _amounts(pods, "", pods.spec, "overhead")
+    if len({name for container in pods.containers for name in container.requests}) > MOST_NAMES:
+        pods.problems.append(_("It asks for more than %(most)d resources.") % {"most": MOST_NAMES})
+        pods.containers = []
 
 
 def _amounts(pods: Pods, container: str, of: JSON, part: str) -> Amounts:
@@ -156,8 +163,7 @@ def _amounts(pods: Pods, container: str, of: JSON, part: str) -> Amounts:
 
 def _settle(pods: Pods, container: Container, limits: Mapping[str, Any]) -> None:
     """Put in what the container does not say, and check what comes of it."""
-    for name, limit in container.limits.items():
-        container.requests.setdefault(name, limit)
+    put = set()
     for name in DEFAULTED:
         pair = limits.get(name) or {}
         default_limit = pair.get("limit") or None
@@ -168,14 +174,13 @@ def _settle(pods: Pods, container: Container, limits: Mapping[str, Any]) -> None
             has: Amounts = getattr(container, part)
             if value is not None and name not in has:
                 has[name] = of_container(name, value)
+                if part == "limits":
+                    put.add(name)
                 shown = human_of(container_kind(name), has[name])
                 pods.defaults.append(Default(pods.about, container.name, f"{part}.{name}", shown))
     for name, limit in container.limits.items():
         if container.requests.get(name, 0) <= limit:
             continue
-        given = any(
-            d.container == container.name and d.what == f"limits.{name}" for d in pods.defaults
-        )
         kind = container_kind(name)
         figures = {
             "container": container.name,
@@ -189,7 +194,7 @@ def _settle(pods: Pods, container: Container, limits: Mapping[str, Any]) -> None
                 "namespace's default of %(limit)s is below it. State a limit."
             )
             % figures
-            if given
+            if name in put
             else _(
                 "%(container)s: the limit of %(resource)s (%(limit)s) is below the request "
                 "(%(request)s)."
@@ -200,20 +205,22 @@ def _settle(pods: Pods, container: Container, limits: Mapping[str, Any]) -> None
 
 def _effective(containers: list[tuple[Container, Amounts]]) -> Amounts:
     """The containers' sum, or the largest moment of the init containers, sidecars in both."""
-    found: Amounts = {}
-    for name in {name for _container, amounts in containers for name in amounts}:
-        running = sidecars = most = 0
-        for container, amounts in containers:
-            amount = amounts.get(name, 0)
+    running: Amounts = {}
+    sidecars: Amounts = {}
+    most: Amounts = {}
+    for container, amounts in containers:
+        for name, amount in amounts.items():
+            before = sidecars.get(name, 0)
             if not container.init:
-                running += amount
-            elif container.sidecar:
-                sidecars += amount
-                most = max(most, sidecars)
-            else:
-                most = max(most, sidecars + amount)
-        found[name] = max(running + sidecars, most)
-    return found
+                running[name] = running.get(name, 0) + amount
+                continue
+            most[name] = max(most.get(name, 0), before + amount)
+            if container.sidecar:
+                sidecars[name] = before + amount
+    return {
+        name: max(running.get(name, 0) + sidecars.get(name, 0), most.get(name, 0))
+        for name in {**running, **most}
+    }
 
 
 def rolls_only_with(manifest: Manifest, replicas: int) -> int:

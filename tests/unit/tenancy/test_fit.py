@@ -385,6 +385,11 @@ spec: {storageClassName: slow}
         assert "slow" in first and "fast" in first
         assert "ghcr.io/shopping/web" in second
 
+    def test_thousands_of_resources_are_not_reckoned_through(self):
+        many = ", ".join(f"example.com/r{number}: 1" for number in range(5000))
+        found = fit.report(ground(), deployment(1, f"{{limits: {{{many}}}}}"))
+        assert texts(found, "limits") == ["It asks for more than 64 resources."]
+
     def test_images_by_their_full_names(self):
         assert [full_image(name) for name in ("nginx:1", "a/b", "localhost/x", "r:5000/x")] == [
             "docker.io/library/nginx:1", "docker.io/a/b", "localhost/x", "r:5000/x",
