@@ -63,9 +63,9 @@ def digest(live: JSON, wanted: JSON) -> str:
 def diff(live: JSON | None, wanted: JSON | None) -> str:
     """A unified diff from what is wanted to what the cluster has; at most 8,000 characters."""
     of = wanted or live or {}
+    there = _seen(live, of) if live is not None else None
     told = difference(
-        _seen(wanted, of) if wanted is not None else None,
-        _seen(live, of) if live is not None else None,
+        _spelled_like(_seen(wanted, of), there) if wanted is not None else None, there
     )
     return told if len(told) <= MOST_DIFF else told[:MOST_DIFF] + "\n…"
 
@@ -89,6 +89,17 @@ def _seen(body: JSON, wanted: JSON) -> JSON:
     elif kind != "Namespace":
         found["spec"] = body.get("spec") or {}
     return found
+
+
+def _spelled_like(value: Any, other: Any) -> Any:
+    """The value, with quantities as the other one spells them where they mean the same."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return {key: _spelled_like(item, other.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+        return [_spelled_like(*pair) for pair in zip(value, other, strict=True)]
+    if isinstance(value, str) and quantity(value) is not None:
+        return other if quantity(other) == quantity(value) else value
+    return value
 
 
 def _plain(value: Any, amounts: bool = False) -> Any:

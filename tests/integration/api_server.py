@@ -22,7 +22,7 @@ from lab import kubernetes
 from provisioning import pki
 from provisioning.pki import Leaf, Pair
 
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 
 
 def missing() -> str:

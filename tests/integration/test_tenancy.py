@@ -172,7 +172,9 @@ def test_what_is_changed_by_hand_is_told_and_not_overwritten_until_it_is_mended(
         ("RoleBinding", "flotilla:tenant:viewer"),
     }
     assert "+    pod-security.kubernetes.io/enforce: privileged" in told["Namespace", row.name]
-    assert "1000" in told["ResourceQuota", "flotilla"]
+    assert "+    pods: 1k" in told["ResourceQuota", "flotilla"]
+    # Another spelling of the same is no difference.
+    assert "-    requests.memory" not in told["ResourceQuota", "flotilla"]
     assert "mallory" in told["RoleBinding", "flotilla:tenant:viewer"]
     # Another wish does not overwrite it on the way.
     want(row, description="other", limits={})
