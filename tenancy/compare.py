@@ -64,9 +64,10 @@ def diff(live: JSON | None, wanted: JSON | None) -> str:
     """A unified diff from what is wanted to what the cluster has; at most 8,000 characters."""
     of = wanted or live or {}
     there = _seen(live, of) if live is not None else None
-    told = difference(
-        _spelled_like(_seen(wanted, of), there) if wanted is not None else None, there
-    )
+    here = _seen(wanted, of) if wanted is not None else None
+    if here and there and "spec" in here:
+        here["spec"] = _spelled_like(here["spec"], there["spec"])
+    told = difference(here, there)
     return told if len(told) <= MOST_DIFF else told[:MOST_DIFF] + "\n…"
 
 

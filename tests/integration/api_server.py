@@ -125,6 +125,7 @@ class RealApiServer:
             f"--service-account-signing-key-file={at}/sa.key",
             f"--cert-dir={at}",
             "--authorization-mode=RBAC",
+            "--allow-privileged=true",  # as every cluster has it, for its own network
             # Its token comes from a controller that does not run here.
             "--disable-admission-plugins=ServiceAccount",
             "--storage-media-type=application/json",

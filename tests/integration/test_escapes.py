@@ -52,6 +52,10 @@ class Attempt:
     since: int = 0
 
 
+def anonymous(**spec: Any) -> JSON:
+    return {**pod("", **spec), "metadata": {"generateName": "pod-"}}
+
+
 def post(path: str, body: JSON) -> Callable[[Connection], object]:
     return lambda conn: conn.post(path, body)
 
@@ -321,14 +325,10 @@ ATTEMPTS = (
             {"spec": {"holderIdentity": "me"}},
         ),
     ),
-    Attempt("pods: privileged", post(f"{OWN}/pods", pod("privileged", **PRIVILEGED)), since=23),
-    Attempt("pods: the host's files", post(f"{OWN}/pods", pod("files", **HOST_PATH)), since=23),
-    Attempt(
-        "pods: the host's network", post(f"{OWN}/pods", pod("network", hostNetwork=True)), since=23
-    ),
-    Attempt(
-        "pods: the host's processes", post(f"{OWN}/pods", pod("processes", hostPID=True)), since=23
-    ),
+    Attempt("pods: privileged", post(f"{OWN}/pods", anonymous(**PRIVILEGED)), since=23),
+    Attempt("pods: the host's files", post(f"{OWN}/pods", anonymous(**HOST_PATH)), since=23),
+    Attempt("pods: the host's network", post(f"{OWN}/pods", anonymous(hostNetwork=True)), since=23),
+    Attempt("pods: the host's processes", post(f"{OWN}/pods", anonymous(hostPID=True)), since=23),
 )
 
 
