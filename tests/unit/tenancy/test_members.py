@@ -39,9 +39,7 @@ def test_a_member_has_the_rights_of_the_role_here_and_nowhere_else(
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_group_gives_its_people_the_same_and_takes_it_with_them(
-    shop: Tenant, role: str
-) -> None:
+def test_a_group_gives_its_people_the_same_and_takes_it_with_them(shop: Tenant, role: str) -> None:
     person, group = member_by_group(shop, role)
     assert rights(person, shop) == RIGHTS[role]
     person.groups.remove(group)
@@ -157,9 +155,9 @@ class TestChangingMembers:
         row = Membership.objects.get(user=owner)
         answer = signed_in(owner).post(f"/tenants/shop/members/{row.pk}/remove/", follow=True)
         assert "is the only owner" in answer.content.decode()
-        assert with_token(owner).delete(
-            f"/api/v1/tenants/shop/members/{row.pk}/"
-        ).status_code == 409
+        assert (
+            with_token(owner).delete(f"/api/v1/tenants/shop/members/{row.pk}/").status_code == 409
+        )
         assert rights(owner, shop) == RIGHTS["owner"]
 
     def test_anybody_leaves_by_themselves(self, shop: Tenant) -> None:
@@ -174,9 +172,9 @@ class TestChangingMembers:
         row = Membership.objects.get(user=member(shop, "developer"))
         viewer = member(shop, "viewer")
         assert signed_in(viewer).post(f"/tenants/shop/members/{row.pk}/remove/").status_code == 403
-        assert with_token(viewer).delete(
-            f"/api/v1/tenants/shop/members/{row.pk}/"
-        ).status_code == 403
+        assert (
+            with_token(viewer).delete(f"/api/v1/tenants/shop/members/{row.pk}/").status_code == 403
+        )
         assert Membership.objects.filter(pk=row.pk).exists()
 
     def test_a_member_of_another_tenant_cannot_be_reached(
@@ -189,9 +187,10 @@ class TestChangingMembers:
         assert client.post(f"/tenants/other/members/{row.pk}/remove/").status_code == 404
         sent = {"role": "owner"}
         assert client.post(f"/tenants/shop/members/{row.pk}/", sent).status_code == 404
-        assert with_token(owner).patch(
-            f"/api/v1/tenants/shop/members/{row.pk}/", sent
-        ).status_code == 404
+        assert (
+            with_token(owner).patch(f"/api/v1/tenants/shop/members/{row.pk}/", sent).status_code
+            == 404
+        )
         row.refresh_from_db()
         assert row.role == "viewer"
 
@@ -220,6 +219,11 @@ def test_the_api_lists_adds_changes_and_removes(shop: Tenant) -> None:
     assert {row["user"]: row["role"] for row in listed}["nina"] == "developer"
     assert api.delete(at).status_code == 204
     assert api.get(at).status_code == 404
-    for body in ({"role": "viewer"}, {"user": "nina", "group": "x", "role": "viewer"},
-                 {"user": "ghost", "role": "viewer"}, {"user": "nina", "role": "king"}):  # fmt: skip
+    bad = (
+        {"role": "viewer"},
+        {"user": "nina", "group": "x", "role": "viewer"},
+        {"user": "ghost", "role": "viewer"},
+        {"user": "nina", "role": "king"},
+    )
+    for body in bad:
         assert api.post("/api/v1/tenants/shop/members/", body).status_code == 400
