@@ -21,6 +21,7 @@ urlpatterns = [
     path("tenants/", include("tenancy.urls")),
     path("kubeconfigs/", include("tenancy.urls_kubeconfigs")),
     path("requests/", include("tenancy.urls_requests")),
+    path("namespaces/", include("tenancy.urls_namespaces")),
     path("api/v1/", include(("console.api_urls", "api"))),
 ]
 

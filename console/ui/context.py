@@ -34,6 +34,7 @@ MAIN = (
     Entry(_("Clusters"), "clusters:list", "clusters.view", icon="hexagons"),
     Entry(_("Resource pools"), "pools:list", "pools.view", icon="stack-2"),
     Entry(_("Tenants"), "tenants:list", SIGNED_IN, icon="building-community"),
+    Entry(_("Namespaces"), "namespaces:list", SIGNED_IN, icon="box-multiple"),
     Entry(_("Hosts"), "provisioning:hosts", "hosts.view", icon="server"),
     Entry(_("Tasks"), "provisioning:tasks", "tasks.view", icon="list-check"),
     Entry(_("Requests"), "requests:list", SIGNED_IN, icon="inbox"),

@@ -1,0 +1,73 @@
+"""What the page of one namespace shows, from SQL alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
+
+from clusters.models import ClusterEvent, ClusterStatus
+from tenancy import quotas
+from tenancy.desired import spec_of
+from tenancy.isolation import IN, OUT, reach
+from tenancy.models import Isolation, Namespace, NamespaceState
+from tenancy.namespace_contents import contents
+
+EVENTS = 20
+MOVING = (NamespaceState.PENDING, NamespaceState.DELETING, NamespaceState.RELEASING)
+AWAY = (ClusterStatus.UNREACHABLE, ClusterStatus.FAILED)
+
+
+def page_of(row: Namespace) -> dict[str, Any]:
+    """The context of the page; the row's tenant, cluster and pool should be loaded with it."""
+    rows = reach(spec_of(row))
+    events = ClusterEvent.objects.filter(cluster=row.cluster_id, namespace=row.name)
+    return {
+        "says": state_words(row),
+        "moving": row.state in MOVING,
+        "bars": quotas.of_namespaces([row])[row.pk],
+        "coming": [one for one in rows if one.direction == IN],
+        "going": [one for one in rows if one.direction == OUT],
+        "not_enforced": row.isolation != Isolation.OPEN and not row.cluster.enforces_network_policy,
+        "contents": contents(row),
+        "events": [{"event": event, "href": ""} for event in events.order_by("-last")[:EVENTS]],
+    }
+
+
+def state_words(row: Namespace) -> str:
+    """What the state means now, in plain words; "" where there is nothing to say."""
+    state = row.state
+    if state in MOVING and row.cluster.status in AWAY:
+        text = _AWAY
+    elif state == NamespaceState.PENDING and not row.applied_revision:
+        text = _FIRST
+    else:
+        text = _WORDS.get(NamespaceState(state), "")
+    return _(text) % {"cluster": row.cluster, "reason": _sentence(row.state_reason)} if text else ""
+
+
+def _sentence(text: str) -> str:
+    found = text.strip() or _("it gave no reason")
+    return found if found.endswith(".") else f"{found}."
+
+
+_AWAY = noop(
+    "%(cluster)s does not answer now. What is wanted is kept, and done as soon as it is back; "
+    "you need not wait here."
+)
+_FIRST = noop("It is being made on %(cluster)s. This takes a moment.")
+_WORDS = {
+    NamespaceState.PENDING: noop("The last change is on its way to %(cluster)s."),
+    NamespaceState.FAILED: noop(
+        "%(cluster)s did not take it: %(reason)s It is tried again, and at once when you change it."
+    ),
+    NamespaceState.DRIFTED: noop(
+        "Somebody changed on %(cluster)s what Flotilla keeps there. Nothing was overwritten: "
+        "mend it to have it as it stands here, or accept what is there."
+    ),
+    NamespaceState.DELETING: noop("%(cluster)s is deleting it with all that is in it."),
+    NamespaceState.RELEASING: noop(
+        "What Flotilla has put there is being taken away; the namespace stays."
+    ),
+}

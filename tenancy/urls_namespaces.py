@@ -1,0 +1,22 @@
+"""The addresses of tenants' namespaces."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tenancy import views_namespace_ends as ends
+from tenancy import views_namespaces as views
+
+app_name = "namespaces"
+urlpatterns = [
+    path("", views.namespaces, name="list"),
+    path("add/", views.namespace_add, name="add"),
+    path("adopt/", views.namespace_adopt, name="adopt"),
+    path("<int:pk>/", views.namespace, name="namespace"),
+    path("<int:pk>/edit/", views.namespace_edit, name="edit"),
+    path("<int:pk>/move/", ends.namespace_move, name="move"),
+    path("<int:pk>/mend/", ends.namespace_mend, name="mend"),
+    path("<int:pk>/accept/", ends.namespace_accept, name="accept"),
+    path("<int:pk>/release/", ends.namespace_release, name="release"),
+    path("<int:pk>/delete/", ends.namespace_delete, name="delete"),
+]
