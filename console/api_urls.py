@@ -24,6 +24,7 @@ import tenancy.api_grants
 import tenancy.api_kubeconfigs
 import tenancy.api_members
 import tenancy.api_requests
+import tenancy.api_namespaces
 from console.ui.api_search import SearchView
 from console.ui.schema import SchemaView, UnknownRoute
 
@@ -46,6 +47,7 @@ for module in (
     tenancy.api_members,
     tenancy.api_kubeconfigs,
     tenancy.api_requests,
+    tenancy.api_namespaces,
 ):
     module.register(router)
 
