@@ -10,6 +10,7 @@ from django.utils.translation import gettext_noop as noop
 from clusters.models import ClusterEvent, ClusterStatus
 from tenancy import quotas
 from tenancy.desired import spec_of
+from tenancy.drift import unsettled
 from tenancy.isolation import IN, OUT, reach
 from tenancy.models import Isolation, Namespace, NamespaceState
 from tenancy.namespace_contents import contents
@@ -25,6 +26,7 @@ def page_of(row: Namespace) -> dict[str, Any]:
     events = ClusterEvent.objects.filter(cluster=row.cluster_id, namespace=row.name)
     return {
         "says": state_words(row),
+        "unsettled": unsettled(row.drift),
         "moving": row.state in MOVING,
         "bars": quotas.of_namespaces([row])[row.pk],
         "coming": [one for one in rows if one.direction == IN],

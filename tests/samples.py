@@ -22,7 +22,7 @@ from console.notices.telling import tell
 from provisioning.models import TaskStatus
 from provisioning.models_snapshots import Snapshot
 from tenancy import members
-from tenancy.models import Membership, Tenant, TenantCluster, TenantRole
+from tenancy.models import Membership, Namespace, Tenant, TenantCluster, TenantRole
 from tests.factories import (
     ClusterFactory,
     HostFactory,
@@ -117,6 +117,14 @@ class Samples:
                 members.set_role(tenant, person, role, by=self.founder)
         return self._tenants[owner.pk]
 
+    def namespace_of(self, user: User | None) -> Namespace:
+        """A namespace of the tenant that the user owns, which somebody changed by hand."""
+        tenant = self.tenant_of(user)
+        return Namespace.objects.get_or_create(
+            tenant=tenant, cluster=self.cluster, name=tenant.slug,
+            defaults={"drift": [{"kind": "ResourceQuota", "name": "x", "diff": "-a", "live": "1"}]},
+        )[0]  # fmt: skip
+
     def arguments(self, route: Route, user: User | None) -> dict[str, Any]:
         """The arguments of the address for an existing row (the user's own where it is owned)."""
         word = route.path.removeprefix("api/v1/").removeprefix("settings/").split("/")[0]
@@ -143,6 +151,8 @@ class Samples:
             "resource": "pods" if "log" in route.path or "terminal" in route.path else DEPLOYMENTS,
             "namespace": "default", "name": "web", "kind": "webhook",
         }  # fmt: skip
+        if word == "namespaces":
+            values["pk"] = self.namespace_of(user).pk
         if word == "tenants":
             tenant = self.tenant_of(user)
             member = Membership.objects.get(tenant=tenant, user=self.person)
