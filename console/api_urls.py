@@ -23,8 +23,8 @@ import tenancy.api
 import tenancy.api_grants
 import tenancy.api_kubeconfigs
 import tenancy.api_members
-import tenancy.api_requests
 import tenancy.api_namespaces
+import tenancy.api_requests
 from console.ui.api_search import SearchView
 from console.ui.schema import SchemaView, UnknownRoute
 

@@ -7,12 +7,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
-from clusters.models import ClusterEvent, ClusterStatus
-from tenancy import quotas
+from clusters.models import Cluster, ClusterEvent, ClusterStatus
+from tenancy import enforced, quotas
 from tenancy.desired import spec_of
 from tenancy.drift import unsettled
 from tenancy.isolation import IN, OUT, reach
-from tenancy.models import Isolation, Namespace, NamespaceState
+from tenancy.models import Isolation, Namespace, NamespaceState, PodSecurity
 from tenancy.namespace_contents import contents
 
 EVENTS = 20
@@ -23,6 +23,7 @@ AWAY = (ClusterStatus.UNREACHABLE, ClusterStatus.FAILED)
 def page_of(row: Namespace) -> dict[str, Any]:
     """The context of the page; the row's tenant, cluster and pool should be loaded with it."""
     rows = reach(spec_of(row))
+    found = enforced.of(row)
     events = ClusterEvent.objects.filter(cluster=row.cluster_id, namespace=row.name)
     return {
         "says": state_words(row),
@@ -31,10 +32,21 @@ def page_of(row: Namespace) -> dict[str, Any]:
         "bars": quotas.of_namespaces([row])[row.pk],
         "coming": [one for one in rows if one.direction == IN],
         "going": [one for one in rows if one.direction == OUT],
-        "not_enforced": row.isolation != Isolation.OPEN and not row.cluster.enforces_network_policy,
+        "enforced": found,
+        "isolation_doubt": next(
+            (one for one in found if one.what == "isolation" and one.state != enforced.YES), None
+        ),
         "contents": contents(row),
         "events": [{"event": event, "href": ""} for event in events.order_by("-last")[:EVENTS]],
     }
+
+
+def doubts(cluster: Cluster) -> list[enforced.Enforced]:
+    """What a cluster does not enforce, or nobody knows whether, of what a form offers."""
+    row = Namespace(
+        cluster=cluster, isolation=Isolation.TENANT, pod_security=PodSecurity.BASELINE
+    )  # fmt: skip
+    return [one for one in enforced.of(row) if one.state != enforced.YES]
 
 
 def state_words(row: Namespace) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from tenancy import desired
 from tenancy.models import PodSecurity, Tenant
 
 # From the laxest to the strictest.
@@ -17,7 +18,7 @@ LEVELS = (PodSecurity.PRIVILEGED, PodSecurity.BASELINE, PodSecurity.RESTRICTED)
 
 def guarded(name: str) -> bool:
     """Whether a namespace belongs to Kubernetes or to the console: nobody's to make or take."""
-    return name == "default" or name.startswith(("kube-", "flotilla"))
+    return desired.guarded(name) or name.startswith("flotilla")
 
 
 def check_name(name: str) -> None:

@@ -19,7 +19,7 @@ from tenancy import quotas
 from tenancy.filters_namespaces import NamespaceFilter
 from tenancy.forms_namespaces import NamespaceForm, PlaceForm, adoptable
 from tenancy.models import Namespace, Tenant, TenantCluster
-from tenancy.namespace_page import page_of
+from tenancy.namespace_page import doubts, page_of
 from tenancy.permissions import NAMESPACES, demand, holding, rights, visible_tenants
 
 # What lists show of a quota.
@@ -163,6 +163,7 @@ def _edit(
         "cluster": cluster,
         "place": place,
         "adopting": adopting,
+        "doubts": doubts(cluster),
         "adoptable": adoptable(cluster) if adopting else [],
     }
     return render(request, "tenancy/namespace_edit.html", context)

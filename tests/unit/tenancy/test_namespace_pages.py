@@ -253,13 +253,19 @@ def test_the_page_tells_who_reaches_whom_and_never_calls_unknown_enforced(
     )  # fmt: skip
     ClusterEvent.objects.create(cluster=cluster, uid="e2", namespace="other", message="not mine")
     page = owner.get(f"/namespaces/{row.pk}/").content.decode()
-    assert "Not known to be enforced" in page
+    assert "Not enforced." in page and "everybody can still talk to these pods" in page
     assert "not allowed" in page and "DNS" in page and "probes of its nodes" in page
     assert "exceeded quota &lt;b&gt;" in page and "not mine" not in page
     cluster.enforces_network_policy = True
     cluster.save()
     page = owner.get(f"/namespaces/{row.pk}/").content.decode()
-    assert "Not known to be enforced" not in page
+    assert "Not enforced." not in page and "The network plug-in enforces" in page
+    cluster.origin, cluster.enforces_network_policy = "imported", False
+    cluster.save()
+    page = owner.get(f"/namespaces/{row.pk}/").content.decode()
+    assert "Not known to be enforced." in page
+    page = owner.get("/namespaces/add/").content.decode()
+    assert "Whether the network plug-in enforces NetworkPolicy is not known" in page
 
 
 def test_use_against_the_quota_is_in_the_list(
