@@ -27,6 +27,8 @@ from provisioning.attention import waiting_count, waiting_hosts
 from provisioning.filters_hosts import FREE
 from provisioning.models import Host, Release, ReleaseState, Task, TaskStatus
 from provisioning.views_tasks import with_progress
+from tenancy.permissions import visible_tenants
+from tenancy.tenant_page import own_roles
 
 LIVE = (TaskStatus.QUEUED, TaskStatus.RUNNING)
 SHOWN = 8
@@ -80,7 +82,14 @@ def _without_a_role(request: HttpRequest) -> dict[str, Any]:
     """What somebody without a platform role has, and who can give more."""
     tokens = ApiToken.objects.filter(user=request.user, revoked=None)  # type: ignore[misc]
     admins = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("username")
-    return {"tokens": list(tokens[:SHOWN]), "admins": list(admins[:SHOWN])}
+    mine = list(visible_tenants(request.user).order_by("name")[: SHOWN + 1])
+    roles = own_roles(request.user, mine)
+    return {
+        "tokens": list(tokens[:SHOWN]),
+        "admins": list(admins[:SHOWN]),
+        "tenants": [(tenant, roles.get(tenant.pk)) for tenant in mine[:SHOWN]],
+        "more_tenants": len(mine) > SHOWN,
+    }
 
 
 def _hosts() -> dict[str, int]:

@@ -96,6 +96,14 @@ class TestTheList:
         everything = auditor_client.get("/tenants/").content.decode()
         assert "/tenants/other/" in everything
 
+    def test_the_first_page_leads_a_member_there(self, shop: Tenant, nobody_client: Client) -> None:
+        make_tenant("other")
+        page = signed_in(member(shop, "developer")).get("/").content.decode()
+        assert 'href="/tenants/shop/"' in page
+        assert "/tenants/other/" not in page
+        assert "no platform role yet" not in page
+        assert "no platform role yet" in nobody_client.get("/").content.decode()
+
     def test_a_stranger_is_told_what_to_do(self, shop: Tenant, nobody_client: Client) -> None:
         page = nobody_client.get("/tenants/").content.decode()
         assert "You belong to no tenant yet" in page
