@@ -17,7 +17,7 @@ from console.accounts.models import User
 from console.accounts.permissions import allowed
 from tenancy import amounts
 from tenancy.models import Membership, Namespace, Tenant, TenantCluster, TenantRole
-from tenancy.permissions import MEMBERS, OWNERS, rights
+from tenancy.permissions import ASK, MEMBERS, OWNERS, rights
 
 TABS = (
     ("tenant", _("Overview")),
@@ -81,6 +81,7 @@ def context(request: HttpRequest, tenant: Tenant, tab: str, **more: Any) -> dict
         "may_members": MEMBERS in held,
         "may_owners": OWNERS in held,
         "may_edit": OWNERS in held,
+        "may_ask": ASK in held and not platform,
         "platform": platform,
         "role": own_roles(request.user, [tenant]).get(tenant.pk),
         **more,

@@ -18,6 +18,7 @@ from tenancy import namespace_actions as actions
 from tenancy import quotas
 from tenancy.filters_namespaces import NamespaceFilter
 from tenancy.forms_namespaces import NamespaceForm, PlaceForm, adoptable
+from tenancy.kubeconfigs import roles_for
 from tenancy.models import Namespace, Tenant, TenantCluster
 from tenancy.namespace_page import doubts, page_of
 from tenancy.permissions import NAMESPACES, demand, holding, rights, visible_tenants
@@ -78,13 +79,15 @@ def namespaces(request: HttpRequest) -> HttpResponse:
 @requires(GET=SIGNED_IN)
 def namespace(request: HttpRequest, pk: int) -> HttpResponse:
     """One namespace: how far its cluster has followed, quota, isolation, events."""
-    row = namespace_or_404(request.user, pk)
-    held = rights(request.user, row.tenant)
+    user: Any = request.user
+    row = namespace_or_404(user, pk)
+    held = rights(user, row.tenant)
     may = NAMESPACES in held and row.state not in actions.LEAVING
     context = {
         "namespace": row,
         "may_change": may,
         "may_delete": may,
+        "may_kubeconfig": bool(row.applied_revision and roles_for(user, row)),
         "may_move": may and allowed(request.user, "tenants.change"),
         "may_clusters": allowed(request.user, "clusters.view"),
         **page_of(row),

@@ -17,7 +17,7 @@ from provisioning.wording import TITLES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CATALOGUE = ROOT / "locale/zh_Hans/LC_MESSAGES/django.po"
-APPS = ("console", "clusters", "provisioning", "lab")
+APPS = ("console", "clusters", "provisioning", "tenancy", "lab")
 PLAIN = {"_", "gettext", "gettext_lazy", "gettext_noop"}
 PLURAL = {"ngettext", "ngettext_lazy"}
 CONTEXT = {"pgettext", "pgettext_lazy"}

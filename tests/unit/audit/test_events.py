@@ -56,9 +56,7 @@ def test_filters(
     assert [e["action"] for e in api if e["action"] != "auth.sign_in"] == found
 
 
-@pytest.mark.parametrize(
-    "query", ["since=yesterday", "action=nonsense", "outcome=x", "after=%00", "object=a%00b"]
-)
+@pytest.mark.parametrize("query", ["since=yesterday", "action=nonsense", "outcome=x", "after=%01"])
 def test_nonsense_is_no_error_of_ours(
     auditor_client: Client, auditor_api: APIClient, events: list, query: str
 ) -> None:

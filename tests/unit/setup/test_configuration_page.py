@@ -31,7 +31,7 @@ CHECK_ROW = re.compile(r"^\| `(flotilla\.[EW]\d+)` \|", re.MULTILINE)
 
 
 def sources() -> Iterator[Path]:
-    for folder in ("console", "clusters", "provisioning", "lab"):
+    for folder in ("console", "clusters", "provisioning", "tenancy", "lab"):
         for path in sorted((CHECKOUT / folder).rglob("*.py")):
             # environment.py holds the readers themselves.
             if path.name != "environment.py":

@@ -1,0 +1,71 @@
+"""A cluster and a tenant with a quota, an owner (olga) and a developer (dora); prints JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+
+import django
+
+django.setup()
+
+from django.utils import timezone  # noqa: E402
+
+from clusters.models import Cluster, ClusterStatus, Origin, Profile  # noqa: E402
+from console.accounts.models import User  # noqa: E402
+from tenancy import members  # noqa: E402
+from tenancy.models import (  # noqa: E402
+    ApprovalPolicy,
+    GivenKubeconfig,
+    Namespace,
+    Quota,
+    Request,
+    Tenant,
+    TenantCluster,
+)
+from tests.browser.scene import PASSWORD  # noqa: E402
+
+
+def main() -> None:
+    now = timezone.now()
+    ada = User.objects.get(username="ada")
+    cluster = Cluster.objects.create(
+        name="tenants-east", origin=Origin.PROVISIONED, profile=Profile.STANDARD,
+        status=ClusterStatus.ACTIVE, endpoint="https://10.1.2.1:6443", version="v1.21.0", seen=now,
+        watcher="scene", watcher_until=now + timedelta(days=1),
+    )  # fmt: skip
+    shop = Tenant.objects.create(name="Shop & Co", slug="shop", description="Sells things")
+    TenantCluster.objects.create(tenant=shop, cluster=cluster)
+    hard = {"requests.cpu": "4", "requests.memory": "8Gi", "pods": "40", "namespaces": "5"}
+    Quota.objects.create(tenant=shop, hard=hard)
+    people = {}
+    for name, role in (("olga", "owner"), ("dora", "developer")):
+        people[name] = User(username=name)
+        people[name].set_password(PASSWORD)
+        people[name].save()
+        members.set_role(shop, people[name], role, by=ada)
+    given = {"requests.cpu": "1500m", "requests.memory": "2Gi", "pods": "10"}
+    drift = {
+        "kind": "ResourceQuota", "name": "flotilla", "live": "x", "accepted": False,
+        "diff": "-    pods: '10'\n+    pods: '99'", "hard": {**given, "pods": "99"},
+    }  # fmt: skip
+    web = Namespace.objects.create(
+        tenant=shop, cluster=cluster, name="web", description="The shop itself", quota=given,
+        state="drifted", drift=[drift], applied_revision=1, isolation="tenant",
+        limits={"cpu": {"request": "100m", "limit": "1"}}, created_by=people["olga"],
+    )  # fmt: skip
+    wish = Request.objects.create(
+        tenant=shop, kind="quota", wish={"requests.cpu": "2"}, reason="The spring sale",
+        until=now + timedelta(days=2), by=people["dora"],
+    )  # fmt: skip
+    ApprovalPolicy.objects.create(name="Small and short", most={"pods": "5"}, days=7)
+    GivenKubeconfig.objects.create(
+        tenant=shop, namespace=web, cluster=cluster, namespace_name="web", user=people["dora"],
+        user_name="dora", role="developer", note="laptop", expires=now + timedelta(hours=8),
+    )  # fmt: skip
+    found = {"cluster": cluster.pk, "namespace": web.pk, "request": wish.pk}
+    sys.stdout.write(json.dumps(found))
+
+
+main()

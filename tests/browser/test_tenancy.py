@@ -1,0 +1,133 @@
+"""Tenants serve themselves, as admin, owner and developer see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.console import Console
+from tests.browser.scene import PASSWORD
+from tests.browser.test_look import check_page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+PAGES = {
+    "tenants": "/tenants/",
+    "tenant": "/tenants/shop/",
+    "members": "/tenants/shop/members/",
+    "clusters": "/tenants/shop/clusters/",
+    "settings": "/tenants/shop/settings/",
+    "tenant-edit": "/tenants/shop/edit/",
+    "quota": "/tenants/shop/quota/",
+    "tenant-delete": "/tenants/shop/delete/",
+    "namespaces": "/namespaces/",
+    "namespace": "/namespaces/{namespace}/",
+    "namespace-edit": "/namespaces/{namespace}/edit/",
+    "namespace-delete": "/namespaces/{namespace}/delete/",
+    "requests": "/requests/",
+    "request": "/requests/{request}/",
+    "policies": "/requests/policies/",
+    "policy": "/requests/policies/add/",
+    "kubeconfigs": "/kubeconfigs/",
+    "groups": "/settings/groups/",
+}
+
+
+@pytest.fixture(scope="module")
+def ids(console: Console) -> dict[str, int]:
+    """The numbers of the scene's cluster, namespace and request."""
+    found: dict[str, int] = json.loads(console.run("tests.browser.tenancy_scene"))
+    return found
+
+
+@pytest.fixture
+def page_of(console: Console, chromium: Browser) -> Iterator[object]:
+    """page_of(name): a page of somebody who has signed in."""
+    contexts = []
+
+    def sign_in(name: str) -> Page:
+        context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{console.url}/sign-in/")
+        page.fill("#id_username", name)
+        page.fill("#id_password", PASSWORD)
+        page.click("main button.btn-primary")
+        page.wait_for_url(f"{console.url}/")
+        return page
+
+    yield sign_in
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_pages_fit_and_are_accessible(open_page: Open, ids: dict[str, int], name: str) -> None:
+    check_page(open_page, PAGES[name].format(**ids), f"tenancy-{name}")
+
+
+def test_the_quota_is_hit_with_a_figure_more_is_asked_until_tomorrow_and_then_it_fits(
+    console: Console, ids: dict[str, int], page_of: object
+) -> None:
+    owner, admin = page_of("olga"), page_of("ada")  # type: ignore[operator]
+    owner.get_by_role("link", name="Namespaces", exact=True).first.click()
+    owner.get_by_role("link", name="Create namespace").first.click()
+    owner.locator("#id_name").fill("checkout")
+
+    def create(cpu: str) -> None:
+        owner.locator("[name='quota.requests.cpu']").fill(cpu)
+        owner.locator("[name='quota.requests.memory']").fill("1Gi")
+        owner.locator("[name='quota.pods']").fill("5")
+        owner.get_by_role("button", name="Create namespace").click()
+
+    create("3")
+    short = owner.get_by_text("0.5 CPU short")
+    expect(short.first).to_be_visible()
+    expect(owner.locator("#id_name")).to_have_value("checkout")
+
+    owner.goto(f"{console.url}/requests/ask/shop/quota/")
+    owner.locator("[name='requests.cpu']").fill("500m")
+    tomorrow = datetime.now() + timedelta(days=1)  # noqa: DTZ005 (as the browser's own clock)
+    owner.locator("[name=until]").fill(tomorrow.strftime("%Y-%m-%dT%H:%M"))
+    owner.locator("[name=reason]").fill("The checkout moves out of the shop")
+    owner.get_by_role("button", name="Ask", exact=True).click()
+    expect(owner.get_by_text("Waiting for an answer").first).to_be_visible()
+
+    admin.goto(owner.url)
+    expect(admin.get_by_text("The checkout moves out of the shop")).to_be_visible()
+    admin.get_by_role("button", name="Approve").click()
+    expect(admin.get_by_text("Approved").first).to_be_visible()
+
+    owner.reload()
+    expect(owner.get_by_text("Approved").first).to_be_visible()
+    owner.goto(f"{console.url}/namespaces/add/")
+    if owner.locator("#id_name").count() == 0:
+        owner.get_by_role("link", name="tenants-east").first.click()
+    owner.locator("#id_name").fill("checkout")
+    create("3")
+    expect(owner.locator("h1")).to_contain_text("checkout")
+    expect(owner.get_by_text("Pending").first).to_be_visible()
+
+
+def test_a_developer_is_offered_no_more_than_they_may(
+    console: Console, ids: dict[str, int], page_of: object
+) -> None:
+    page = page_of("dora")  # type: ignore[operator]
+    page.goto(f"{console.url}/namespaces/{ids['namespace']}/")
+    expect(page.locator("h1")).to_contain_text("web")
+    for name in ("Edit", "Delete", "Mend", "Accept"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
+    page.goto(f"{console.url}/tenants/shop/")
+    expect(page.locator("h1")).to_contain_text("Shop & Co")
+    for path in ("/tenants/shop/edit/", f"/namespaces/{ids['namespace']}/edit/"):
+        answer = page.goto(console.url + path)
+        assert answer is not None and answer.status == 403, path
+    for path in ("/tenants/add/", "/requests/policies/", "/clusters/", "/settings/groups/"):
+        answer = page.goto(console.url + path)
+        assert answer is not None and answer.status == 404, path
