@@ -422,7 +422,7 @@ def test_nobody_gets_out_of_their_namespace(server, prepared, role, capsys):
         except KubeError as error:
             result = f"failed otherwise ({error.status}): {error.cause}"
         if result == "NOT REFUSED" and minor < attempt.since:
-            result = f"only Kubernetes 1.{attempt.since} refuses it; the page says so"
+            result = f"only Kubernetes 1.{attempt.since} refuses it; tenancy.enforced says so"
         elif result != "refused (403)":
             got_out.append(attempt.what)
         table.append(f"| {attempt.what:<66} | {result} |")
