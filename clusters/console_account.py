@@ -60,12 +60,12 @@ def rules() -> list[JSON]:
         {
             "apiGroups": [""],
             "resources": ["namespaces", "resourcequotas", "limitranges"],
-            "verbs": every,
+            "verbs": list(every),
         },
         {
             "apiGroups": ["networking.k8s.io"],
             "resources": ["networkpolicies"],
-            "verbs": every,
+            "verbs": list(every),
         },
     ]
 
