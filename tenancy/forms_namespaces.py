@@ -12,6 +12,7 @@ from django.forms import BoundField
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from clusters.guarded import is_guarded
 from clusters.models import Cluster, Object, ResourcePool, dns_label
 from clusters.pools_rules import label_text, labels_of
 from tenancy import amounts, quantity_fields, quotas
@@ -151,6 +152,11 @@ class NamespaceForm(forms.Form):
         """A name that is free on the cluster, or with adopting=True one that is there."""
         name: str = self.cleaned_data["name"]
         values = {"name": name, "cluster": self.cluster.name}
+        if is_guarded(self.cluster, name):
+            raise ValidationError(
+                _("“%(name)s” of %(cluster)s is the admins' alone: choose another name."),
+                params=values,
+            )
         if Namespace.objects.filter(cluster=self.cluster, name=name).exists():
             raise ValidationError(
                 _("“%(name)s” is taken on %(cluster)s: choose another name."), params=values

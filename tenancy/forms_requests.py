@@ -137,13 +137,14 @@ class PlaceRequestForm(ReasonedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         granted = {g.cluster_id: set(g.pools.all()) for g in self.tenant.clusters.all()}
-        self.clusters = {c.pk: c for c in Cluster.objects.all() if c.pk not in granted}
+        free = [c for c in Cluster.objects.all() if not c.hosts_console]
+        self.clusters = {c.pk: c for c in free if c.pk not in granted}
         pools = ResourcePool.objects.filter(deleting=False).select_related("cluster")
         self.pools = {
             p.pk: p
             for p in pools
             # A tenant with a whole cluster has its pools too.
-            if p.cluster_id not in granted
+            if (p.cluster_id not in granted and not p.cluster.hosts_console)
             or (granted[p.cluster_id] and p not in granted[p.cluster_id])
         }
         self.fields["place"].choices = [  # type: ignore[attr-defined]

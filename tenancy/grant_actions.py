@@ -30,9 +30,16 @@ def grant(
 ) -> TenantCluster:
     """Let a tenant use a cluster: all of it, or where pools are named only those.
 
-    In place of what it may use there now. Raises GrantRefusedError for pools of other
-    clusters, and while namespaces are where they could not be afterwards.
+    In place of what it may use there now. Raises GrantRefusedError for the cluster that the
+    console itself runs on, for pools of other clusters, and while namespaces are where they
+    could not be afterwards.
     """
+    if cluster.hosts_console:
+        # docs/decisions/0029-guarded-namespaces.md: who makes pods there can reach the key ring.
+        raise GrantRefusedError(
+            _("The console itself runs on %(cluster)s: no tenant can be given it. Choose another.")
+            % {"cluster": cluster.name}
+        )
     with transaction.atomic():
         tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
         chosen = sorted(pools, key=lambda pool: pool.name)

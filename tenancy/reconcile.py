@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
+from clusters.guarded import is_guarded
 from clusters.kube import (
     ClusterUnreachable,
     Conflict,
@@ -207,7 +208,7 @@ class Round:
 
     def _forbidden(self, row: Namespace, live: JSON | None) -> str:
         """Why the console keeps its hands off this namespace; "" when it does not."""
-        if desired.guarded(row.name):
+        if desired.guarded(row.name) or is_guarded(self._cluster, row.name):
             return _("“%(name)s” belongs to Kubernetes or to the console itself.") % {
                 "name": row.name
             }

@@ -18,14 +18,13 @@ from clusters.models import Cluster, ResourcePool
 from console.accounts.models import User
 from console.accounts.permissions import allowed
 from console.audit.record import record
-from tenancy import amounts, members, quotas, raises, request_notices
+from tenancy import amounts, grant_actions, members, quotas, raises, request_notices
 from tenancy.models import (
     ApprovalPolicy,
     Request,
     RequestKind,
     RequestState,
     Tenant,
-    TenantCluster,
 )
 from tenancy.permissions import ASK, MEMBERS, rights
 
@@ -296,9 +295,12 @@ def _give_membership(row: Request, *, by: User, request: Any) -> None:
 def _give_place(row: Request, *, by: User, request: Any) -> None:
     cluster = row.pool.cluster if row.pool else row.cluster
     assert cluster is not None  # forms and API refuse such a request
-    grant, made = TenantCluster.objects.get_or_create(tenant=row.tenant, cluster=cluster)
+    grant = row.tenant.clusters.filter(cluster=cluster).first()
+    pools: list[ResourcePool] = []
     # A grant without pools is the whole cluster, which holds the pool as well.
-    if row.pool is not None and (made or grant.pools.exists()):
-        grant.pools.add(row.pool)
-    after = {"cluster": cluster.name, "pools": [pool.name for pool in grant.pools.all()]}
-    record("tenant.cluster_granted", row.tenant, request=request, actor=by, after=after)
+    if row.pool is not None and (grant is None or grant.pools.exists()):
+        pools = [row.pool, *(grant.pools.all() if grant else ())]
+    try:
+        grant_actions.grant(row.tenant, cluster, pools, by=by, request=request)
+    except grant_actions.GrantRefusedError as error:
+        raise RequestRefusedError(str(error)) from error

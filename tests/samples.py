@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
 from clusters.models import (
     ClusterImport,
@@ -22,7 +23,7 @@ from console.notices.telling import tell
 from provisioning.models import TaskStatus
 from provisioning.models_snapshots import Snapshot
 from tenancy import members
-from tenancy.models import Membership, Namespace, Tenant, TenantCluster, TenantRole
+from tenancy.models import ApprovalPolicy, Membership, Namespace, Tenant, TenantCluster, TenantRole
 from tests.factories import (
     ClusterFactory,
     HostFactory,
@@ -88,6 +89,7 @@ class Samples:
         self.group = Group.objects.create(name="sample")
         self.group.user_set.add(self.person)
         self.founder = UserFactory(username="founder", role=Role.ADMIN)
+        self.policy = ApprovalPolicy.objects.create(name="sample", most={"pods": "1"})
         self._tenants: dict[int, Tenant] = {}
         self._tokens: dict[int, ApiToken] = {}
         self._imports: dict[int, ClusterImport] = {}
@@ -109,7 +111,8 @@ class Samples:
     def tenant_of(self, user: User | None) -> Tenant:
         """A tenant that the user owns, with a cluster; somebody's for a visitor."""
         owner = user or self.founder
-        if owner.pk not in self._tenants:
+        known = self._tenants.get(owner.pk)
+        if known is None or not Tenant.objects.filter(pk=known.pk).exists():
             slug = f"sample-{owner.pk}"
             tenant = self._tenants[owner.pk] = Tenant.objects.create(name=slug, slug=slug)
             TenantCluster.objects.create(tenant=tenant, cluster=self.cluster)
@@ -153,9 +156,27 @@ class Samples:
         }  # fmt: skip
         if word == "namespaces":
             values["pk"] = self.namespace_of(user).pk
+        if word == "kubeconfigs":
+            namespace = self.namespace_of(user)
+            given = namespace.kubeconfigs.get_or_create(
+                cluster=self.cluster, tenant=namespace.tenant, user=user or self.founder,
+                defaults={"expires": timezone.now()},
+            )[0]  # fmt: skip
+            values["pk"] = namespace.pk if "new" in route.path else given.pk
+        if word == "requests":
+            tenant = self.tenant_of(user)
+            values["slug"] = tenant.slug
+            wish = tenant.requests.create(
+                kind="membership", by=user, wish={"user": "sample", "role": "viewer"}
+            )
+            values["pk"] = self.policy.pk if "policies" in route.path else wish.pk
         if word == "tenants":
             tenant = self.tenant_of(user)
-            member = Membership.objects.get(tenant=tenant, user=self.person)
+            # A test that visits them all in turn has removed them a few addresses before.
+            mine = Membership.objects.filter(tenant=tenant, user=self.person).first()
+            member = mine or members.set_role(
+                tenant, self.person, TenantRole.VIEWER, by=self.founder
+            )
             values |= {
                 "slug": tenant.slug, "tenant": tenant.slug, "member": member.pk,
                 "cluster": self.cluster.pk, "scope": self.cluster.pk,

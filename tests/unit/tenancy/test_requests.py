@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from clusters.models import Origin
 from console.accounts.models import Role, User
 from console.audit.models import AuditEvent
 from console.notices.models import Notice
@@ -257,6 +258,20 @@ def test_a_cluster_is_asked_for_and_given(shop: Tenant, dora: User, admin: User)
     assert TenantCluster.objects.get(tenant=shop).cluster == cluster
     html = client.get("/requests/ask/shop/place/").content.decode()
     assert f"cluster-{cluster.pk}" not in html
+
+
+def test_the_cluster_of_the_console_itself_is_given_to_nobody(
+    shop: Tenant, dora: User, admin: User
+) -> None:
+    home = ClusterFactory(name="home", origin=Origin.SYSTEM)
+    assert "home" not in signed_in(dora).get("/requests/ask/shop/place/").content.decode()
+    row = Request.objects.create(tenant=shop, kind="cluster", cluster=home, by=dora)
+    with pytest.raises(RequestRefusedError, match="console itself runs on home"):
+        request_actions.approve(row, by=admin)
+    sent = {"cluster": home.pk}
+    answer = with_token(admin).post("/api/v1/tenants/shop/clusters/", sent, format="json")
+    assert answer.status_code in (400, 409)
+    assert not TenantCluster.objects.exists()
 
 
 def test_the_same_over_rest(shop: Tenant, dora: User, admin: User) -> None:

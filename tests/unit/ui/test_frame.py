@@ -26,19 +26,20 @@ def test_everybody_sees_only_what_they_may_open(
     admin_client: Client, operator_client: Client, auditor_client: Client, nobody_client: Client
 ) -> None:
     tenants = ["Tenants", "Namespaces"]
-    everything = ["Overview", "Clusters", "Resource pools", *tenants, "Hosts", "Tasks", "Audit"]
+    everything = ["Overview", "Clusters", "Resource pools", *tenants, "Hosts", "Tasks"]
+    everything += ["Requests", "Audit"]
     settings = ["Credentials", "Releases", "Users", "Groups", "API tokens"]
     notices = [*settings[:2], "Notifications", *settings[2:]]
     assert navigation(admin_client) == everything + notices
     assert navigation(auditor_client) == everything + settings
-    assert navigation(operator_client) == [*everything[:7], *settings[:2], "API tokens"]
-    assert navigation(nobody_client) == ["Overview", *tenants, "API tokens"]
+    assert navigation(operator_client) == [*everything[:8], *settings[:2], "API tokens"]
+    assert navigation(nobody_client) == ["Overview", *tenants, "Requests", "API tokens"]
 
 
 def test_no_entry_leads_nowhere(admin_client: Client) -> None:
     page = admin_client.get("/").content.decode()
     links = re.findall(r'class="nav-link" href="([^"]+)"', page)
-    assert len(links) == 14
+    assert len(links) == 15
     assert {admin_client.get(link).status_code for link in links} == {200}
 
 
