@@ -14,9 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
+from clusters import manifest_text
 from console.accounts.permissions import SIGNED_IN, allowed
+from tenancy import fit
 from tenancy import namespace_actions as actions
 from tenancy.api import Conflict, find_tenant, problem_of
+from tenancy.api_fit import FitTextSerializer, ReportSerializer
 from tenancy.api_namespace_fields import (
     FitSerializer,
     MoveSerializer,
@@ -45,6 +48,7 @@ class NamespaceViewSet(
         "destroy": SIGNED_IN,
         "mend": SIGNED_IN,
         "accept": SIGNED_IN,
+        "fit": SIGNED_IN,
         "move": "tenants.change",
         "release": "tenants.change",
     }
@@ -145,6 +149,20 @@ class NamespaceViewSet(
         except actions.NamespaceRefusedError as error:
             raise Conflict(str(error)) from error
         return Response(NamespaceSerializer(moved).data)
+
+    @extend_schema(request=FitTextSerializer, responses=ReportSerializer)
+    @action(detail=True, methods=["post"])
+    def fit(self, request: Request, pk: str | None = None) -> Response:
+        """Whether manifests would fit, and what stands in the way; nothing is applied."""
+        row = namespace_or_404(request.user, int(pk or 0))
+        body = FitTextSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        try:
+            found = fit.report(row, body.validated_data["text"])
+        except manifest_text.Refused as refused:
+            said = [str(problem) for problem in refused.problems]
+            raise serializers.ValidationError({"text": said}) from refused
+        return Response(ReportSerializer(found).data)
 
     @extend_schema(request=None, responses={202: NamespaceSerializer})
     @action(detail=True, methods=["post"])
