@@ -14,9 +14,10 @@ class TenancyConfig(AppConfig):
         from clusters import upkeep
         from console.accounts import group_actions
         from console.notices import rounds
-        from tenancy import group_uses, kubeconfigs, reconcile, request_actions
+        from tenancy import group_uses, kubeconfigs, reconcile, request_actions, search_sources
 
         upkeep.register("namespaces", reconcile.keep)
         upkeep.register("kubeconfigs", kubeconfigs.keep)
         group_actions.register(group_uses.uses)
+        search_sources.register()
         rounds.register(request_actions.look, 30.0)
