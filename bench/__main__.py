@@ -31,6 +31,8 @@ MEASUREMENTS = {
     "create-standard": "bench.create_standard",
     "distribute": "bench.distribute",
     "pages": "bench.pages",
+    "tenants": "bench.tenants",
+    "reconcile": "bench.reconcile",
     "peer": "bench.peer",
 }
 
