@@ -29,6 +29,7 @@ PAGES = {
     "namespace": "/namespaces/{namespace}/",
     "namespace-edit": "/namespaces/{namespace}/edit/",
     "namespace-delete": "/namespaces/{namespace}/delete/",
+    "namespace-fit": "/namespaces/{namespace}/fit/",
     "requests": "/requests/",
     "request": "/requests/{request}/",
     "policies": "/requests/policies/",
