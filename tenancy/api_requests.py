@@ -23,6 +23,7 @@ from tenancy.filters_requests import RequestFilter
 from tenancy.forms_requests import (
     AnswerForm,
     MemberRequestForm,
+    NamespaceRequestForm,
     PlaceRequestForm,
     QuotaRequestForm,
 )
@@ -71,6 +72,8 @@ class WishSerializer(serializers.Serializer[Any]):
     )  # fmt: skip
     until = serializers.DateTimeField(required=False, allow_null=True)
     user = serializers.CharField(required=False, max_length=150)
+    name = serializers.CharField(required=False, max_length=63)
+    description = serializers.CharField(required=False, max_length=255, allow_blank=True)
     role = serializers.CharField(required=False, max_length=16)
 
 
@@ -181,7 +184,7 @@ class RequestViewSet(
 
 def _form(
     tenant: Tenant, sent: Mapping[str, Any]
-) -> QuotaRequestForm | PlaceRequestForm | MemberRequestForm:
+) -> QuotaRequestForm | PlaceRequestForm | MemberRequestForm | NamespaceRequestForm:
     reason = {"reason": sent["reason"]}
     kind = sent["kind"]
     if kind == RequestKind.QUOTA:
@@ -206,6 +209,9 @@ def _form(
         return MemberRequestForm(
             {**reason, "user": sent.get("user", ""), "role": sent.get("role", "")}, tenant=tenant
         )
+    if kind == RequestKind.NAMESPACE:
+        fields = {key: sent.get(key, "") for key in ("name", "description", "cluster")}
+        return NamespaceRequestForm({**reason, **fields}, tenant=tenant)
     number = sent.get("pool" if kind == RequestKind.POOL else "cluster")
     return PlaceRequestForm({**reason, "place": f"{kind}-{number}"}, tenant=tenant)
 

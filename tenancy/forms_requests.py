@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clusters.models import Cluster, ResourcePool
+from clusters.models import Cluster, ResourcePool, dns_label
 from console.accounts.models import User
 from tenancy import amounts, raises
-from tenancy.models import Request, RequestKind, Tenant, TenantRole
+from tenancy.models import Namespace, Request, RequestKind, Tenant, TenantRole
+from tenancy.namespace_rules import check_name
 from tenancy.request_actions import Wish
 
 LONGEST = timedelta(days=366)
@@ -162,6 +163,49 @@ class PlaceRequestForm(ReasonedForm):
         if kind == RequestKind.POOL:
             return Wish(RequestKind.POOL, pool=self.pools[int(number)], reason=reason)
         return Wish(RequestKind.CLUSTER, cluster=self.clusters[int(number)], reason=reason)
+
+
+class NamespaceRequestForm(ReasonedForm):
+    """A namespace that somebody of the tenant should make; it gets the tenant's defaults."""
+
+    cluster = forms.ModelChoiceField(
+        Cluster.objects.none(), label=gettext_lazy("Cluster"), empty_label=None
+    )
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=63,
+        validators=[dns_label, check_name],
+        widget=forms.TextInput(attrs=_PLAIN),
+    )
+    description = forms.CharField(label=gettext_lazy("Description"), max_length=255, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["cluster"]
+        field.queryset = Cluster.objects.filter(tenants__tenant=self.tenant).order_by("name")
+        self.order_fields(["cluster", "name", "description", "reason"])
+
+    def clean(self) -> dict[str, Any]:
+        """A name that is free on the cluster."""
+        data = self.cleaned_data
+        name, cluster = data.get("name"), data.get("cluster")
+        if name and cluster and Namespace.objects.filter(cluster=cluster, name=name).exists():
+            self.add_error(
+                "name",
+                _("“%(name)s” is taken on %(cluster)s: choose another name.")
+                % {"name": name, "cluster": cluster.name},
+            )
+        return data
+
+    def wish(self) -> Wish:
+        """What is asked for."""
+        data = self.cleaned_data
+        return Wish(
+            RequestKind.NAMESPACE,
+            cluster=data["cluster"],
+            wish={"name": data["name"], "description": data["description"]},
+            reason=data["reason"],
+        )
 
 
 class MemberRequestForm(ReasonedForm):

@@ -12,6 +12,7 @@ class RequestKind(models.TextChoices):
     """What can be asked for."""
 
     QUOTA = "quota", _("More quota")
+    NAMESPACE = "namespace", _("A namespace")
     CLUSTER = "cluster", _("Access to a cluster")
     POOL = "pool", _("Access to a resource pool")
     MEMBERSHIP = "membership", _("A member")
@@ -32,7 +33,8 @@ class Request(models.Model):
 
     wish: what was asked for; granted: what was given, which may be another amount.
     Of a quota both are {resource: quantity}, by how much the limits grow; of a membership
-    {"user": name, "role": role}; of a cluster or a pool {}, the row says which.
+    {"user": name, "role": role}; of a namespace {"name", "description"}, which gets the
+    tenant's defaults; of a cluster or a pool {}, the row says which.
     until: an amount of quota counts until then and no longer (tenancy.raises), whether
     or not a process runs at that moment; for good when None.
     """

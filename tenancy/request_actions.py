@@ -18,7 +18,16 @@ from clusters.models import Cluster, ResourcePool
 from console.accounts.models import User
 from console.accounts.permissions import allowed
 from console.audit.record import record
-from tenancy import amounts, grant_actions, members, quotas, raises, request_notices
+from tenancy import (
+    amounts,
+    grant_actions,
+    members,
+    namespace_actions,
+    quotas,
+    raises,
+    request_notices,
+)
+from tenancy.forms_namespaces import NamespaceForm, new_one
 from tenancy.models import (
     ApprovalPolicy,
     Request,
@@ -26,7 +35,7 @@ from tenancy.models import (
     RequestState,
     Tenant,
 )
-from tenancy.permissions import ASK, MEMBERS, rights
+from tenancy.permissions import ASK, MEMBERS, NAMESPACES, rights
 
 MOST_OPEN = 20  # of one tenant: nobody reads more
 
@@ -84,10 +93,12 @@ def ask(tenant: Tenant, wish: Wish, *, by: User, request: Any = None) -> Request
 
 
 def may_decide(user: User, row: Request) -> bool:
-    """Whether the person may approve or refuse: admins; of members also who manages them."""
+    """Whether the person may approve or refuse: admins, and who could do it in the tenant."""
     if allowed(user, "tenants.change"):
         return True
-    return row.kind == RequestKind.MEMBERSHIP and MEMBERS in rights(user, row.tenant)
+    needed = {RequestKind.MEMBERSHIP: MEMBERS, RequestKind.NAMESPACE: NAMESPACES}
+    right = needed.get(RequestKind(row.kind))
+    return right is not None and right in rights(user, row.tenant)
 
 
 def approve(
@@ -260,6 +271,8 @@ def _give(
         _give_quota(row, by=by, request=request)
     elif row.kind == RequestKind.MEMBERSHIP:
         _give_membership(row, by=by, request=request)
+    elif row.kind == RequestKind.NAMESPACE:
+        _give_namespace(row, by=by, request=request)
     else:
         _give_place(row, by=by, request=request)
 
@@ -290,6 +303,17 @@ def _give_membership(row: Request, *, by: User, request: Any) -> None:
         members.set_role(row.tenant, user, str(row.granted["role"]), by=by, request=request)
     except members.MemberRefusedError as error:
         raise RequestRefusedError(str(error)) from error
+
+
+def _give_namespace(row: Request, *, by: User, request: Any) -> None:
+    assert row.cluster is not None  # forms and API refuse such a request
+    named = {key: str(row.granted.get(key, "")) for key in ("name", "description")}
+    data = {**new_one(row.tenant), **named}
+    form = NamespaceForm(data, tenant=row.tenant, cluster=row.cluster)
+    made = namespace_actions.create(form, by=by, request=request) if form.is_valid() else None
+    if made is None:
+        said = [str(text) for texts in form.errors.values() for text in texts]
+        raise RequestRefusedError(" ".join(said))
 
 
 def _give_place(row: Request, *, by: User, request: Any) -> None:

@@ -84,6 +84,11 @@ def in_words(row: Request) -> str:
         role = str(given.get("role", ""))
         name = str(dict(TenantRole.choices).get(role, role))
         return _("%(user)s as %(role)s") % {"user": given.get("user", ""), "role": name}
+    if row.kind == RequestKind.NAMESPACE:
+        return _("the namespace %(name)s on %(cluster)s") % {
+            "name": row.wish.get("name", ""),
+            "cluster": row.cluster or "",
+        }
     if row.kind == RequestKind.POOL and row.pool is not None:
         return _("the pool %(pool)s of %(cluster)s") % {
             "pool": row.pool.name,

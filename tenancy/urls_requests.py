@@ -13,6 +13,7 @@ urlpatterns = [
     path("<int:pk>/withdraw/", views_requests.request_withdraw, name="withdraw"),
     path("ask/<slug:slug>/quota/", views_requests.ask_quota, name="ask-quota"),
     path("ask/<slug:slug>/place/", views_requests.ask_place, name="ask-place"),
+    path("ask/<slug:slug>/namespace/", views_requests.ask_namespace, name="ask-namespace"),
     path("ask/<slug:slug>/member/", views_requests.ask_member, name="ask-member"),
     path("policies/", views_policies.policies, name="policies"),
     path("policies/add/", views_policies.policy_add, name="policy-add"),

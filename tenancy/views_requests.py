@@ -19,6 +19,7 @@ from tenancy.filters_requests import RequestFilter
 from tenancy.forms_requests import (
     AnswerForm,
     MemberRequestForm,
+    NamespaceRequestForm,
     PlaceRequestForm,
     QuotaRequestForm,
     ReasonedForm,
@@ -28,7 +29,7 @@ from tenancy.permissions import ASK, rights, tenant_or_404, visible_tenants
 from tenancy.request_actions import RequestRefusedError
 from tenancy.request_notices import in_words
 
-Form = QuotaRequestForm | PlaceRequestForm | MemberRequestForm
+Form = QuotaRequestForm | PlaceRequestForm | MemberRequestForm | NamespaceRequestForm
 
 
 def visible_requests(user: Any) -> QuerySet[Request]:
@@ -108,6 +109,14 @@ def ask_place(request: HttpRequest, slug: str) -> HttpResponse:
     tenant = tenant_or_404(request.user, slug, ASK)
     form = PlaceRequestForm(request.POST or None, tenant=tenant)
     return _ask(request, tenant, form, "tenancy/request_place.html", {})
+
+
+@requires(GET=SIGNED_IN, POST=SIGNED_IN)
+def ask_namespace(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask somebody who manages the tenant's namespaces for one."""
+    tenant = tenant_or_404(request.user, slug, ASK)
+    form = NamespaceRequestForm(request.POST or None, tenant=tenant)
+    return _ask(request, tenant, form, "tenancy/request_namespace.html", {})
 
 
 @requires(GET=SIGNED_IN, POST=SIGNED_IN)

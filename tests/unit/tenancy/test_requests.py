@@ -15,6 +15,7 @@ from tenancy import amounts, members, raises, request_actions
 from tenancy.models import (
     ApprovalPolicy,
     Membership,
+    Namespace,
     Quota,
     Request,
     RequestState,
@@ -247,6 +248,35 @@ def test_a_member_is_asked_for_and_the_owner_answers(shop: Tenant, dora: User, o
     sent["role"] = "owner"
     html = signed_in(dora).post("/requests/ask/shop/member/", sent).content.decode()
     assert "Select a valid choice" in html and Request.objects.count() == 1
+
+
+def test_a_namespace_is_asked_for_and_the_owner_makes_it_with_the_defaults(
+    shop: Tenant, dora: User, owner: User
+) -> None:
+    cluster = ClusterFactory(name="east")
+    TenantCluster.objects.create(tenant=shop, cluster=cluster)
+    quota = {"requests.cpu": "3", "pods": "5"}
+    Tenant.objects.filter(pk=shop.pk).update(defaults={"quota": quota})
+    page, sent = "/requests/ask/shop/namespace/", {"cluster": cluster.pk, "reason": "a test"}
+    for name, said in (("kube-x", "is kept for Kubernetes"), ("A_b", "lower-case")):
+        assert said in signed_in(dora).post(page, {**sent, "name": name}).content.decode()
+    for name in ("stage", "second"):
+        assert signed_in(dora).post(page, {**sent, "name": name}).status_code == 302
+    second, first = Request.objects.all()
+    signed_in(owner).post(f"/requests/{first.pk}/", {"decision": "approve"})
+    made = Namespace.objects.get()
+    assert (made.name, made.quota, made.state) == ("stage", quota, "pending")
+    answer = signed_in(owner).post(f"/requests/{second.pk}/", {"decision": "approve"})
+    html = answer.content.decode()
+    assert "2 CPU short" in html and Namespace.objects.count() == 1
+    second.refresh_from_db()
+    assert second.state == RequestState.OPEN, "nothing is half done"
+    taken = with_token(dora).post(
+        "/api/v1/requests/",
+        {**sent, "name": "stage", "tenant": "shop", "kind": "namespace"},
+        format="json",
+    )
+    assert "is taken on east" in str(taken.json()["errors"]["name"])
 
 
 def test_a_cluster_is_asked_for_and_given(shop: Tenant, dora: User, admin: User) -> None:
