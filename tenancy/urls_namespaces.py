@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenancy import views_fit
+from tenancy import views_contents, views_fit
 from tenancy import views_namespace_ends as ends
 from tenancy import views_namespaces as views
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("add/", views.namespace_add, name="add"),
     path("adopt/", views.namespace_adopt, name="adopt"),
     path("<int:pk>/", views.namespace, name="namespace"),
+    path("<int:pk>/contents/", views_contents.contents, name="contents"),
     path("<int:pk>/fit/", views_fit.will_it_fit, name="fit"),
     path("<int:pk>/edit/", views.namespace_edit, name="edit"),
     path("<int:pk>/move/", ends.namespace_move, name="move"),

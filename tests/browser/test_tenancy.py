@@ -29,6 +29,7 @@ PAGES = {
     "namespace": "/namespaces/{namespace}/",
     "namespace-edit": "/namespaces/{namespace}/edit/",
     "namespace-delete": "/namespaces/{namespace}/delete/",
+    "namespace-contents": "/namespaces/{namespace}/contents/",
     "namespace-fit": "/namespaces/{namespace}/fit/",
     "requests": "/requests/",
     "request": "/requests/{request}/",
