@@ -112,7 +112,7 @@ async def test_it_closes_soon_after_the_right_is_lost(change):
             client.session.flush()
 
     await database_sync_to_async(lose)()
-    message = await socket.receive_output(timeout=2)
+    message = await socket.receive_output(timeout=20)
     assert (message["type"], message["code"]) == ("websocket.close", 4403)
 
 

@@ -248,11 +248,11 @@ async def test_nonsense_from_the_browser_changes_nothing(row, endpoint, person) 
 
 async def test_messages_without_bytes_do_not_pile_up_either(row, server, endpoint, person) -> None:
     """New sizes had no weight: while a cluster hung, a browser could fill the memory with them."""
-    server.delay = 8
+    server.delay = 40
     screen = await opened(row, person)
     for number in range(consumers_exec.PENDING_BYTES // consumers_exec.ENTRY_BYTES + 2):
         await screen.say(resize=[80 + number % 2, 24])
-    assert (await screen.until(lambda s: False, 5)).code == 4400
+    assert (await screen.until(lambda s: False, 30)).code == 4400
     assert "pasted" in screen.told[-1]["error"]
     await screen.socket.disconnect()
 
