@@ -48,9 +48,12 @@ def find_tenant(user: Any, key: str, right: str = VIEW) -> Tenant:
     return found
 
 
-def problem_of(form: forms.Form, prefix: str = "") -> serializers.ValidationError:
-    """The errors of a form as the API gives them: messages by field, without the prefix."""
-    named = {"__all__": "non_field_errors"}
+def problem_of(form: forms.Form, prefix: str = "", **renamed: str) -> serializers.ValidationError:
+    """The errors of a form as the API gives them: messages by field, without the prefix.
+
+    renamed: fields that the API calls otherwise, place="cluster".
+    """
+    named = {"__all__": "non_field_errors", **renamed}
     return serializers.ValidationError(
         {
             named.get(field, field.removeprefix(prefix)): [str(text) for text in texts]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, mixins, serializers, status, viewsets
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,16 +19,10 @@ from console.accounts.confirm import Confirmed
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN, Declared
 from tenancy import kubeconfigs
+from tenancy.api import Conflict
 from tenancy.kubeconfigs import DEFAULT_HOURS, LEAST_HOURS, MOST_HOURS
 from tenancy.models import GivenKubeconfig, TenantRole
 from tenancy.views_kubeconfigs import namespace_or_404, visible_kubeconfigs
-
-
-class NotGiven(exceptions.APIException):
-    """409: as things are, none can be given out."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
 
 
 class GivenSerializer(serializers.ModelSerializer[GivenKubeconfig]):
@@ -106,7 +100,7 @@ class KubeconfigViewSet(
         try:
             issued = kubeconfigs.issue(namespace, user, request=request, **sent)
         except (kubeconfigs.KubeconfigRefusedError, KubeError) as error:
-            raise NotGiven(str(error)) from error
+            raise Conflict(str(error)) from error
         data = {**GivenSerializer(issued.row).data, "kubeconfig": issued.text}
         return Response(data, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 

@@ -16,6 +16,7 @@ from rest_framework.routers import BaseRouter
 
 from clusters import manifest_text
 from console.accounts.permissions import SIGNED_IN, allowed
+from console.ui.api import flag
 from tenancy import fit
 from tenancy import namespace_actions as actions
 from tenancy.api import Conflict, find_tenant, problem_of
@@ -85,7 +86,7 @@ class NamespaceViewSet(
             )
         data = body.over(new_one(tenant, sent["adopt"]))
         form = NamespaceForm(data, tenant=tenant, cluster=grant.cluster, adopting=sent["adopt"])
-        if request.query_params.get("dry_run") in ("true", "1"):
+        if flag(request, "dry_run"):
             return Response(FitSerializer(_fit(form)).data)
         saved = (
             actions.create(form, by=_user(request), request=request) if form.is_valid() else None

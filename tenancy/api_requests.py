@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-from django import forms
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -19,6 +18,7 @@ from rest_framework.routers import BaseRouter
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN
 from tenancy import request_actions
+from tenancy.api import Conflict, problem_of
 from tenancy.filters_requests import RequestFilter
 from tenancy.forms_requests import (
     AnswerForm,
@@ -31,13 +31,6 @@ from tenancy.models import Request, RequestKind, Tenant
 from tenancy.permissions import ASK, demand, visible_tenants
 from tenancy.request_actions import RequestRefusedError
 from tenancy.views_requests import visible_requests
-
-
-class RequestConflict(exceptions.APIException):
-    """409: as things are, this cannot be asked or answered."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
 
 
 class RequestSerializer(serializers.ModelSerializer[Request]):
@@ -119,11 +112,11 @@ class RequestViewSet(
         demand(user, tenant, ASK)
         form = _form(tenant, sent)
         if not form.is_valid():
-            raise _problem(form)
+            raise problem_of(form, place="cluster")
         try:
             row = request_actions.ask(tenant, form.wish(), by=user, request=request)
         except RequestRefusedError as error:
-            raise RequestConflict(str(error)) from error
+            raise Conflict(str(error)) from error
         return Response(RequestSerializer(row).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=AnswerSerializer, responses=RequestSerializer)
@@ -138,7 +131,7 @@ class RequestViewSet(
                 request=request,
             )  # fmt: skip
         except RequestRefusedError as error:
-            raise RequestConflict(str(error)) from error
+            raise Conflict(str(error)) from error
         return Response(RequestSerializer(row).data)
 
     @extend_schema(request=AnswerSerializer, responses=RequestSerializer)
@@ -152,7 +145,7 @@ class RequestViewSet(
                 request=request,
             )  # fmt: skip
         except RequestRefusedError as error:
-            raise RequestConflict(str(error)) from error
+            raise Conflict(str(error)) from error
         return Response(RequestSerializer(row).data)
 
     @extend_schema(request=None, responses=RequestSerializer)
@@ -164,7 +157,7 @@ class RequestViewSet(
                 self.get_object(), by=cast(User, request.user), request=request
             )
         except RequestRefusedError as error:
-            raise RequestConflict(str(error)) from error
+            raise Conflict(str(error)) from error
         return Response(RequestSerializer(row).data)
 
     def _answer(self, request: HttpRequest, *, refusing: bool) -> tuple[Request, AnswerForm]:
@@ -178,7 +171,7 @@ class RequestViewSet(
         data = {"answer": sent.get("answer", ""), **_until(until), **sent.get("amounts", row.wish)}
         form = AnswerForm(data, row=row, refusing=refusing)
         if not form.is_valid():
-            raise _problem(form)
+            raise problem_of(form, place="cluster")
         return row, form
 
 
@@ -218,17 +211,6 @@ def _form(
 
 def _until(moment: Any) -> dict[str, Any]:
     return {} if moment is None else {"until": moment}
-
-
-def _problem(form: forms.Form) -> serializers.ValidationError:
-    """The errors of a form as the API gives them: messages by field."""
-    named = {"__all__": "non_field_errors", "place": "cluster"}
-    return serializers.ValidationError(
-        {
-            named.get(field, field): [str(text) for text in texts]
-            for field, texts in form.errors.items()
-        }
-    )
 
 
 def register(router: BaseRouter) -> None:

@@ -17,6 +17,7 @@ from clusters.kube import KubeError
 from console.accounts.confirm import confirm_password
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN, allowed, requires
+from console.ui.downloads import attachment
 from console.ui.lists import keyset
 from tenancy import kubeconfigs
 from tenancy.forms_kubeconfigs import KubeconfigForm
@@ -73,7 +74,7 @@ def new(request: HttpRequest, pk: int) -> HttpResponseBase:
                 issued.text,
                 content_type="application/yaml",
                 headers={
-                    "Content-Disposition": f'attachment; filename="{issued.filename}"',
+                    "Content-Disposition": attachment(issued.filename),
                     "Cache-Control": "no-store",
                 },
             )

@@ -76,3 +76,24 @@ def open_page(console: Console, chromium: Browser, signed_in_state: object) -> I
     for context in contexts:
         context.close()
     assert not complaints
+
+
+@pytest.fixture
+def page_of(console: Console, chromium: Browser) -> Iterator[object]:
+    """page_of(name): a page of somebody who has signed in."""
+    contexts = []
+
+    def sign_in(name: str) -> Page:
+        context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{console.url}/sign-in/")
+        page.fill("#id_username", name)
+        page.fill("#id_password", PASSWORD)
+        page.click("main button.btn-primary")
+        page.wait_for_url(f"{console.url}/")
+        return page
+
+    yield sign_in
+    for context in contexts:
+        context.close()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.console import Console
-from tests.browser.scene import PASSWORD
 from tests.browser.test_look import check_all_looks
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -21,27 +18,6 @@ def shop(console: Console) -> str:
     pk = console.run("tests.browser.fleet_scene", "2", "60").strip()
     console.run("tests.browser.restricted_scene")
     return f"/clusters/{pk}/"
-
-
-@pytest.fixture
-def page_of(console: Console, chromium: Browser) -> Iterator[object]:
-    """page_of(name): a page of somebody who has signed in."""
-    contexts = []
-
-    def sign_in(name: str) -> Page:
-        context = chromium.new_context(viewport={"width": 1440, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(f"{console.url}/sign-in/")
-        page.fill("#id_username", name)
-        page.fill("#id_password", PASSWORD)
-        page.click("main button.btn-primary")
-        page.wait_for_url(f"{console.url}/")
-        return page
-
-    yield sign_in
-    for context in contexts:
-        context.close()
 
 
 def offered(page: Page) -> dict[str, str]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.console import Console
-from tests.browser.scene import PASSWORD
 from tests.browser.test_look import check_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -45,27 +43,6 @@ def ids(console: Console) -> dict[str, int]:
     """The numbers of the scene's cluster, namespace and request."""
     found: dict[str, int] = json.loads(console.run("tests.browser.tenancy_scene"))
     return found
-
-
-@pytest.fixture
-def page_of(console: Console, chromium: Browser) -> Iterator[object]:
-    """page_of(name): a page of somebody who has signed in."""
-    contexts = []
-
-    def sign_in(name: str) -> Page:
-        context = chromium.new_context(viewport={"width": 1440, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(f"{console.url}/sign-in/")
-        page.fill("#id_username", name)
-        page.fill("#id_password", PASSWORD)
-        page.click("main button.btn-primary")
-        page.wait_for_url(f"{console.url}/")
-        return page
-
-    yield sign_in
-    for context in contexts:
-        context.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
