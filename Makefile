@@ -20,7 +20,7 @@ PYTHONS := $(foreach v,3.11 3.12 3.13 3,/usr/bin/python$(v) /usr/local/bin/pytho
 NPM = $(firstword $(shell command -v npm) $(CURDIR)/$(BIN)/npm)
 NODE = $(firstword $(shell command -v node) $(CURDIR)/$(BIN)/node)
 PYTEST_ARGS ?=
-PYTEST = $(BIN)/python -m pytest --no-fold-skipped --durations=5
+PYTEST = $(BIN)/python -m pytest --no-fold-skipped --durations=25
 
 sources = $(shell find $(1) -type f $(2) -not -path '*/node_modules/*' 2>/dev/null | sed 's/ /\\ /g')
 FRONT_END := $(call sources,static,-not -path 'static/vendor/*')
@@ -58,10 +58,14 @@ build: $(STAMPS)/packages $(STAMPS)/front-end $(STAMPS)/catalogues $(STAMPS)/sta
 .PHONY: test
 test: build test-tools ## set up what the tests lack and run every test
 	@$(NODE) --test $(wildcard tests/js/*.test.*)
-	@# Unit tests side by side; what needs hosts, processes or a browser one after the other.
+	@# Unit tests side by side. Then whole consoles on hosts, which mostly wait for these, beside what
+	@# needs processes or a browser: each has a lab of its own. The latter's output comes at the end.
 	@$(if $(PYTEST_ARGS),$(PYTEST) $(PYTEST_ARGS),\
-	units=0; $(PYTEST) -q -n 2 tests/unit || units=$$?; \
-	$(PYTEST) tests/integration tests/browser tests/e2e; exit $$units)
+	units=0; pages=0; hosts=0; $(PYTEST) -q -n 2 tests/unit || units=$$?; \
+	log=$$(mktemp); $(PYTEST) tests/integration tests/browser >"$$log" 2>&1 & beside=$$!; \
+	trap 'kill "$$beside" 2>/dev/null || true; cat "$$log"; rm -f "$$log"' EXIT; \
+	$(PYTEST) tests/e2e || hosts=$$?; wait "$$beside" || pages=$$?; \
+	exit $$((units | pages | hosts)))
 
 .PHONY: test-tools
 test-tools: $(STAMPS)/dev-packages
