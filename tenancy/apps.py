@@ -13,11 +13,22 @@ class TenancyConfig(AppConfig):
     def ready(self) -> None:
         from clusters import upkeep
         from console.accounts import group_actions
-        from console.notices import rounds
-        from tenancy import group_uses, kubeconfigs, reconcile, request_actions, search_sources
+        from console.notices import audiences as notice_audiences
+        from console.notices import expiry, rounds
+        from tenancy import (
+            audiences,
+            group_uses,
+            kubeconfig_expiry,
+            kubeconfigs,
+            reconcile,
+            request_actions,
+            search_sources,
+        )
 
         upkeep.register("namespaces", reconcile.keep)
         upkeep.register("kubeconfigs", kubeconfigs.keep)
         group_actions.register(group_uses.uses)
         search_sources.register()
+        expiry.register(kubeconfig_expiry.expiring)
+        notice_audiences.register(audiences.of)
         rounds.register(request_actions.look, 30.0)

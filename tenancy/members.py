@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from console.accounts.models import User
 from console.audit.record import record
+from tenancy import member_notices
 from tenancy.models import (
     Membership,
     Tenant,
@@ -50,6 +51,7 @@ def set_role(tenant: Tenant, who: Who, role: str, *, by: User, request: Any = No
             action, tenant, request=request, actor=by, before=before,
             after={"member": _label(who), "role": role},
         )  # fmt: skip
+        member_notices.tell_of(tenant, who, role, by=by)
     return found
 
 
@@ -76,6 +78,7 @@ def remove(membership: Membership, *, by: User, request: Any = None) -> None:
             "tenant.member_removed", tenant, request=request, actor=by,
             before={"member": _label(who), "role": old.role},
         )  # fmt: skip
+        member_notices.tell_of(tenant, who, "", by=by)
 
 
 def _may(by: User, tenant: Tenant, new: str, old: str) -> None:

@@ -35,7 +35,7 @@ from tenancy.models import (
     RequestState,
     Tenant,
 )
-from tenancy.permissions import ASK, MEMBERS, NAMESPACES, rights
+from tenancy.permissions import ASK, rights
 
 MOST_OPEN = 20  # of one tenant: nobody reads more
 
@@ -96,8 +96,7 @@ def may_decide(user: User, row: Request) -> bool:
     """Whether the person may approve or refuse: admins, and who could do it in the tenant."""
     if allowed(user, "tenants.change"):
         return True
-    needed = {RequestKind.MEMBERSHIP: MEMBERS, RequestKind.NAMESPACE: NAMESPACES}
-    right = needed.get(RequestKind(row.kind))
+    right = request_notices.DECIDES.get(RequestKind(row.kind))
     return right is not None and right in rights(user, row.tenant)
 
 
@@ -278,9 +277,10 @@ def _give(
 
 
 def _give_quota(row: Request, *, by: User, request: Any) -> None:
+    more = {key: amounts.parse(key, text) for key, text in row.granted.items()}
+    _can_be(row, more)
     if row.until is None:  # else tenancy.raises counts this row until then
         hard = raises.hard(row.tenant, row.cluster)
-        more = {key: amounts.parse(key, text) for key, text in row.granted.items()}
         grown = hard | {
             key: amounts.text(key, amounts.parse(key, hard[key]) + plus)
             for key, plus in more.items()
@@ -288,8 +288,21 @@ def _give_quota(row: Request, *, by: User, request: Any) -> None:
         }
         try:
             quotas.set_quota(row.tenant, row.cluster, grown, by=by, request=request)
-        except quotas.QuotaRefusedError as error:
+        except (quotas.QuotaRefusedError, amounts.AmountsError) as error:
             raise RequestRefusedError(str(error)) from error
+
+
+def _can_be(row: Request, more: Mapping[str, int]) -> None:
+    """Raises RequestRefusedError when what the tenant would have then is no quota."""
+    now = raises.limits(row.tenant).get(row.cluster_id, {})
+    then = {key: limit + more.get(key, 0) for key, limit in now.items()}
+    try:
+        amounts.read(amounts.spelled(then), of_tenant=True)
+    except amounts.AmountsError as error:
+        raise RequestRefusedError(
+            _("With it the tenant's quota could not be: %(problems)s Give another amount.")
+            % {"problems": str(error)}
+        ) from error
 
 
 def _give_membership(row: Request, *, by: User, request: Any) -> None:

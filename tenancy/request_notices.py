@@ -9,13 +9,19 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from console.notices.models import Notice, Severity
 from console.notices.telling import Subject, Told, over, page, tell, tell_all
 from tenancy import amounts
+from tenancy.audiences import holders
 from tenancy.models import Request, RequestKind, RequestState, TenantRole
+from tenancy.permissions import ASK, MEMBERS, NAMESPACES
 
 SOON = timedelta(days=1)
+# What the tenant's own people may answer, and the right that they need; the rest is the
+# platform admins'.
+DECIDES = {RequestKind.MEMBERSHIP: MEMBERS, RequestKind.NAMESPACE: NAMESPACES}
 
 
 def tell_of(row: Request, exceeded: Sequence[str] = ()) -> None:
@@ -31,6 +37,7 @@ def tell_of(row: Request, exceeded: Sequence[str] = ()) -> None:
             Severity.INFO,
             _link(row),
             subject=_subject(row),
+            audience=_deciders(row),
         )
         return
     over("request.open", _key(row))
@@ -38,13 +45,15 @@ def tell_of(row: Request, exceeded: Sequence[str] = ()) -> None:
         values = {**_values(row), "over": " ".join(exceeded)}
         tell(
             "request.ended", _key(row), values, Severity.WARNING if exceeded else Severity.INFO,
-            _link(row), subject=_subject(row), owner=row.by,
+            _link(row), subject=_subject(row), owner=row.by, audience=holders(row.tenant, ASK),
         )  # fmt: skip
-    elif row.by_id is not None and row.by_id != row.decided_by_id:
-        values = {**_values(row), "state": row.get_state_display(), "answer": row.answer}
+    elif row.state == RequestState.APPROVED or row.by_id != row.decided_by_id:
+        with override("en"):  # each reader gets the catalogue's word in their language
+            state = str(row.get_state_display())
+        values = {**_values(row), "state": state, "answer": row.answer}
         tell(
             "request.answered", _key(row), values, Severity.INFO, _link(row),
-            subject=_subject(row), owner=row.by,
+            subject=_subject(row), owner=row.by, audience=holders(row.tenant, ASK),
         )  # fmt: skip
 
 
@@ -64,7 +73,7 @@ def tell_ending(now: datetime | None = None) -> None:
         values = {**_values(row), "until": row.until.strftime("%Y-%m-%d %H:%M %Z")}
         told = Told(
             "request.ending", _key(row), values, Severity.WARNING, _link(row), _subject(row),
-            owner=row.by,
+            owner=row.by, audience=holders(row.tenant, ASK),
         )  # fmt: skip
         tell_all([told])
 
@@ -95,6 +104,11 @@ def in_words(row: Request) -> str:
             "cluster": row.pool.cluster.name,
         }
     return _("the cluster %(cluster)s") % {"cluster": row.cluster or ""}
+
+
+def _deciders(row: Request) -> str:
+    right = DECIDES.get(RequestKind(row.kind))
+    return holders(row.tenant, right) if right else ""
 
 
 def _values(row: Request) -> dict[str, Any]:

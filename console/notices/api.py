@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
 from console.accounts.models import User
+from console.accounts.permissions import SIGNED_IN
 from console.notices import api_channels
 from console.notices.catalogue import sentence
 from console.notices.filters import NoticeFilter
@@ -69,9 +70,9 @@ class NoticeViewSet(
     """What the console tells, newest first."""
 
     permissions: ClassVar[Mapping[str, str]] = {
-        "list": "notices.view",
-        "retrieve": "notices.view",
-        "read": "notices.view",
+        "list": SIGNED_IN,
+        "retrieve": SIGNED_IN,
+        "read": SIGNED_IN,
     }
     queryset = Notice.objects.all()
     serializer_class = NoticeSerializer

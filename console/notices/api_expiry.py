@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from console.accounts.permissions import SIGNED_IN
 from console.notices.catalogue import EXPIRES
 from console.notices.expiry import RADAR_DAYS, Expiring, radar
 
@@ -45,7 +46,7 @@ class DaysSerializer(serializers.Serializer[Any]):
 class ExpiryView(APIView):
     """expiry/"""
 
-    permissions = {"get": "notices.view"}
+    permissions = {"get": SIGNED_IN}
 
     @extend_schema(
         operation_id="expiry",

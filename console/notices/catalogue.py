@@ -16,6 +16,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 Text = str | Promise
+# No role holds it: the notice is for its owner and its audience alone.
+NOBODY = "nobody"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "request.answered": Kind(
         _("Request answered"),
-        _("Your request for %(tenant)s was answered (%(state)s): %(what)s. %(answer)s"),
+        _("The request of %(by)s for %(tenant)s: %(state)s. %(what)s. %(answer)s"),
         permission="tenants.change",
         lasting=False,
     ),
@@ -95,6 +97,35 @@ KINDS: Mapping[str, Kind] = {
         _("What %(tenant)s was given has ended: %(what)s. %(over)s"),
         permission="tenants.change",
         lasting=False,
+    ),
+    "tenant.cluster_forgotten": Kind(
+        _("Cluster forgotten"),
+        _(
+            "The console looks after the cluster %(cluster)s no longer, and %(tenant)s cannot "
+            "use it here. These namespaces stay on it as they are: %(namespaces)s"
+        ),
+        permission="tenants.change",
+        lasting=False,
+    ),
+    "tenant.cluster_deleted": Kind(
+        _("Cluster deleted"),
+        _("The cluster %(cluster)s was deleted, and with it of %(tenant)s: %(namespaces)s"),
+        permission="tenants.change",
+        lasting=False,
+    ),
+    "member.added": Kind(
+        _("Membership"),
+        _("You belong to the tenant %(tenant)s, as %(role)s."),
+        permission=NOBODY,
+        lasting=False,
+        asked=True,
+    ),
+    "member.removed": Kind(
+        _("Membership ended"),
+        _("You no longer belong to the tenant %(tenant)s."),
+        permission=NOBODY,
+        lasting=False,
+        asked=True,
     ),
     "expiry.near": Kind(
         _("Expiry near"),
@@ -117,6 +148,10 @@ EXPIRES: Mapping[str, tuple[Text, Text]] = {
         _("The API token"),
         _("Create a new one, put it where the old one is used, then revoke the old one."),
     ),
+    "kubeconfig": (
+        _("The kubeconfig"),
+        _("Take a new one on the namespace's page, and put it where the old one is used."),
+    ),
     "ssh_key": (
         _("The SSH key"),
         _("Add a new one, put its public half on the hosts, then remove the old one."),
@@ -126,7 +161,7 @@ EXPIRES: Mapping[str, tuple[Text, Text]] = {
 ENDED = _("%(what)s “%(name)s” ended on %(date)s. %(mend)s")
 
 # A value that names another word of the catalogue, worded when it is shown.
-TRANSLATED = ("title", "reason")
+TRANSLATED = ("title", "reason", "state", "role")
 
 
 def label(kind: str) -> str:

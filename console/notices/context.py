@@ -11,16 +11,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from console.accounts.models import User
-from console.accounts.permissions import allowed
+from console.accounts.permissions import SIGNED_IN, allowed
 from console.notices.reading import MOST_COUNTED, unread_count
 
 
 class Bell:
-    """shown: whether the user gets notices at all. What is unread is counted when it is shown."""
+    """shown: whether somebody is signed in. What is unread is counted when it is shown."""
 
     def __init__(self, user: User | AnonymousUser) -> None:
         self._user = user
-        self.shown = allowed(user, "notices.view")
+        self.shown = allowed(user, SIGNED_IN)
 
     @cached_property
     def unread(self) -> int:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from console.accounts.models import User
 from console.accounts.permissions import allowed
-from console.notices import telling
+from console.notices import audiences, telling
 from console.notices.catalogue import EXPIRES
 from console.notices.models import Notice, Severity
 
@@ -27,7 +27,9 @@ class Expiring:
 
     type: a key of catalogue.EXPIRES; key: which one, the same for ever, at most 120
     characters; name: for people; link: its page. permission: what a reader must hold;
-    owner sees it without.
+    owner and who belongs to audience (console.notices.audiences) see it without.
+    since: when it was made, of what was made to be short-lived: that less is left than
+    it had from the beginning is no news, and not told.
     """
 
     type: str
@@ -38,6 +40,8 @@ class Expiring:
     permission: str = ""
     owner: User | None = None
     cluster: str = ""
+    audience: str = ""
+    since: datetime | None = None
 
     @property
     def what(self) -> str:
@@ -72,12 +76,14 @@ def register(source: Source) -> None:
 
 def radar(user: User | AnonymousUser, days: int = RADAR_DAYS) -> list[Expiring]:
     """What ends within so many days or has ended, as far as the user may see it, soonest first."""
-    until = timezone.now() + timedelta(days=days)
+    if not isinstance(user, User) or not user.is_active:
+        return []
+    until, mine = timezone.now() + timedelta(days=days), audiences.names(user)
     found = [
         thing
         for source in _sources
         for thing in source()
-        if thing.expires <= until and _sees(user, thing)
+        if thing.expires <= until and _sees(user, thing, mine)
     ]
     return sorted(found, key=lambda thing: (thing.expires, thing.name))
 
@@ -95,7 +101,9 @@ def scan(now: datetime | None = None) -> None:
 
 def _threshold(thing: Expiring, now: datetime) -> int:
     """The narrowest threshold that it is within, in days; 0 for none."""
-    return min((n for n in THRESHOLDS if thing.expires - now <= timedelta(days=n)), default=0)
+    born = thing.expires - thing.since if thing.since else None
+    spans = [n for n in THRESHOLDS if born is None or born > timedelta(days=n)]
+    return min((n for n in spans if thing.expires - now <= timedelta(days=n)), default=0)
 
 
 def _told(thing: Expiring, days: int) -> telling.Told:
@@ -113,6 +121,7 @@ def _told(thing: Expiring, days: int) -> telling.Told:
         subject=telling.Subject("expiry", thing.key, thing.name, thing.cluster),
         permission=thing.permission,
         owner=thing.owner,
+        audience=thing.audience,
     )
 
 
@@ -122,7 +131,7 @@ def _overtaken(things: dict[str, Expiring]) -> list[str]:
     return [key for key in opened if key in things]
 
 
-def _sees(user: User | AnonymousUser, thing: Expiring) -> bool:
-    if not thing.permission or allowed(user, thing.permission):
+def _sees(user: User, thing: Expiring, mine: frozenset[str]) -> bool:
+    if allowed(user, thing.permission or "notices.view"):
         return True
-    return thing.owner is not None and thing.owner.pk == user.pk
+    return thing.audience in mine or (thing.owner is not None and thing.owner.pk == user.pk)

@@ -39,7 +39,8 @@ class Notice(models.Model):
     reader's language. key: what it is about, at most one open notice of a kind has
     it. count: how often it came within one stretch (flapping). resolved: since when
     it is over; None for ever for what only happened (a task that failed).
-    permission: what a reader must hold to see it; owner sees it in any case.
+    permission: what a reader must hold to see it; owner sees it in any case, and so do
+    those who belong to audience (console.notices.audiences) at the time they look.
     """
 
     kind = models.CharField(_("kind"), max_length=32)
@@ -52,6 +53,7 @@ class Notice(models.Model):
     values = models.JSONField(default=dict)
     link = models.CharField(max_length=500, blank=True)
     permission = models.CharField(max_length=40, blank=True)
+    audience = models.CharField(max_length=80, blank=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -71,6 +73,7 @@ class Notice(models.Model):
         indexes = (
             models.Index(fields=("kind", "key", "resolved"), name="notice_by_key"),
             models.Index(fields=("occurred",), name="notice_by_time"),
+            models.Index(fields=("audience",), name="notice_by_audience"),
         )
 
     def __str__(self) -> str:

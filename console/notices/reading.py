@@ -19,17 +19,24 @@ from django.db.models.functions import Coalesce
 
 from console.accounts.models import User
 from console.accounts.permissions import ALL_PERMISSIONS, allowed
+from console.notices import audiences
 from console.notices.models import Notice, ReadMark, ReadUpTo
 
 MOST_COUNTED = 100
 
 
 def visible_notices(user: User | AnonymousUser) -> QuerySet[Notice]:
-    """What the user may see: what their role may know of, and what is about what they own."""
-    if not isinstance(user, User) or not allowed(user, "notices.view"):
+    """What the user may see: what their role may know of, what is told to them or to an audience.
+
+    Who has no role on the platform sees the last two alone.
+    """
+    if not isinstance(user, User) or not user.is_active:
         return Notice.objects.none()
-    held = [name for name in ALL_PERMISSIONS if allowed(user, name)]
-    return Notice.objects.filter(Q(permission="") | Q(permission__in=held) | Q(owner=user))
+    seen = Q(owner=user) | audiences.of(user)
+    if allowed(user, "notices.view"):
+        held = [name for name in ALL_PERMISSIONS if allowed(user, name)]
+        seen |= Q(permission="") | Q(permission__in=held)
+    return Notice.objects.filter(seen)
 
 
 def with_read(notices: QuerySet[Notice], user: User) -> QuerySet[Any]:
@@ -45,7 +52,7 @@ def unread(user: User) -> QuerySet[Notice]:
 
 def unread_count(user: User | AnonymousUser) -> int:
     """How many; never more than 100, so that it costs little. One query."""
-    if not isinstance(user, User) or not allowed(user, "notices.view"):
+    if not isinstance(user, User):
         return 0
     return int(unread(user).order_by()[:MOST_COUNTED].count())
 

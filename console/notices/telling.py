@@ -54,6 +54,8 @@ class Told:
     # None: the kind's own. Who owns it sees it without.
     permission: str | None = None
     owner: User | None = None
+    # Of console.notices.audiences: who belongs to it sees it without as well.
+    audience: str = ""
 
 
 def tell(
@@ -66,13 +68,16 @@ def tell(
     subject: Subject | None = None,
     permission: str | None = None,
     owner: User | None = None,
+    audience: str = "",
 ) -> Notice:
     """Say that something holds, or happened. An open notice of this kind and key is kept.
 
     values: plain values for the kind's sentence, cut to 500 characters each. Raises
     ValueError for a kind that console.notices.catalogue does not list.
     """
-    told = Told(kind, key, values, severity, link, subject or Subject(), permission, owner)
+    told = Told(
+        kind, key, values, severity, link, subject or Subject(), permission, owner, audience
+    )
     return tell_all([told])[0]
 
 
@@ -200,6 +205,7 @@ def _new(told: Told, values: dict[str, Any]) -> Notice:
                 link=told.link[:500],
                 permission=kind.permission if told.permission is None else told.permission,
                 owner=told.owner,
+                audience=told.audience,
             )
     except IntegrityError:
         # Another process was told the same at the same time.

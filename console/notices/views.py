@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from console.accounts.models import User
-from console.accounts.permissions import requires
+from console.accounts.permissions import SIGNED_IN, requires
 from console.notices import expiry
 from console.notices.catalogue import KINDS, label, sentence
 from console.notices.filters import NoticeFilter
@@ -21,7 +21,7 @@ from console.ui.lists import keyset
 STAMP = "Feed-Stamp"  # the header in which the page says what it shows already
 
 
-@requires(GET="notices.view")
+@requires(GET=SIGNED_IN)
 def feed(request: HttpRequest) -> HttpResponse:
     """What was told, newest first; htmx asks again and gets 204 while nothing is new."""
     user = cast(User, request.user)
@@ -39,7 +39,7 @@ def feed(request: HttpRequest) -> HttpResponse:
     return render(request, "notices/_feed.html" if part else "notices/feed.html", context)
 
 
-@requires(POST="notices.view")
+@requires(POST=SIGNED_IN)
 def read(request: HttpRequest) -> HttpResponse:
     """Mark one notice as read (`notice`), or all of them."""
     raw = request.POST.get("notice", "")
@@ -49,9 +49,9 @@ def read(request: HttpRequest) -> HttpResponse:
     return redirect(back if safe else "notices:feed")
 
 
-@requires(GET="notices.view")
+@requires(GET=SIGNED_IN)
 def expiring(request: HttpRequest) -> HttpResponse:
-    """Credentials, certificates and tokens by when they end, soonest first."""
+    """What the user may know of, by when it ends, soonest first."""
     rows = expiry.radar(request.user)
     return render(request, "notices/expiry.html", {"rows": rows, "days": expiry.RADAR_DAYS})
 

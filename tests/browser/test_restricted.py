@@ -60,10 +60,12 @@ def test_somebody_without_a_role_learns_who_gives_one(console: Console, shop: st
     expect(page.locator("main")).to_contain_text("ada")
     page.goto(f"{console.url}/search/?q=cart")
     expect(page.locator("#found")).to_contain_text("your account has no platform role yet")
-    for path in ("/clusters/", shop, f"{shop}{POD}", "/notices/"):
+    for path in ("/clusters/", shop, f"{shop}{POD}"):
         assert page.goto(console.url + path).status == 404
         expect(page.locator("main")).to_contain_text("an admin gives you one")
         assert "ImagePullBackOff" not in page.content()
+    assert page.goto(f"{console.url}/notices/").status == 200
+    expect(page.locator("main")).to_contain_text("Nothing to tell yet")
 
 
 def test_an_auditor_looks_and_an_operator_acts(console: Console, shop: str, page_of) -> None:
