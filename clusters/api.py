@@ -12,6 +12,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clusters import ending
 from clusters.api_objects import InventoryActions
 from clusters.control_plane_page import worded
 from clusters.filters import ClusterApiFilter
@@ -80,6 +81,14 @@ class ControlPlaneSerializer(serializers.ModelSerializer[ControlPlaneHealth]):
         return list(ControlPlaneProblemSerializer(worded(row.problems), many=True).data)
 
 
+class DependentSerializer(serializers.Serializer[Any]):
+    """A tenant's namespace that goes with the cluster; members: how many the tenant has."""
+
+    tenant = serializers.CharField()
+    namespace = serializers.CharField()
+    members = serializers.IntegerField()
+
+
 class ClusterReadViewSet(
     InventoryActions,
     mixins.ListModelMixin,
@@ -95,6 +104,7 @@ class ClusterReadViewSet(
         "retrieve": "clusters.view",
         "nodes": "clusters.view",
         "control_plane": "clusters.view",
+        "dependents": "tenants.view",
         **InventoryActions.inventory_permissions,
     }
     queryset = Cluster.objects.all()
@@ -121,3 +131,10 @@ class ClusterReadViewSet(
         if row is None:
             raise NotFound(_("The watcher has not looked at this control plane yet."))
         return Response(ControlPlaneSerializer(row).data)
+
+    @extend_schema(responses=DependentSerializer(many=True))
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def dependents(self, _request: Request, pk: str | None = None) -> Response:
+        """The tenants' namespaces that are lost here when it is deleted or forgotten."""
+        found = ending.dependents_of(self.get_object())
+        return Response(DependentSerializer(found, many=True).data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any, cast
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
-from clusters import forgetting, import_page, importing
+from clusters import ending, forgetting, import_page, importing
 from clusters.api import ClusterSerializer
 from clusters.kube.kubeconfig_parser import Context, Reach, given_by_hand, parse
 from clusters.kube.strict_yaml import LARGEST, Refused
@@ -231,10 +232,14 @@ class ImportedViewSet(viewsets.GenericViewSet[Cluster]):
     @extend_schema(request=ForgetSerializer, responses={200: OpenApiTypes.OBJECT})
     @action(detail=True, methods=["post"], filter_backends=[])
     def forget(self, request: Request, pk: str | None = None) -> Response:
-        """Forget the cluster; answers what is left in it and how to remove that by hand."""
+        """Forget the cluster; answers what is left in it and how to remove that by hand.
+
+        tenant_namespaces: those that stay there and that no tenant has here any more.
+        """
         cluster = self.get_object()
         body = ForgetSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        tenants = ending.dependents_of(cluster)
         left = forgetting.forget(
             cluster, clean_up=body.validated_data["clean_up"], request=request._request
         )
@@ -243,6 +248,7 @@ class ImportedViewSet(viewsets.GenericViewSet[Cluster]):
                 "left": [{"kind": item.kind, "name": item.name} for item in left.made],
                 "away": left.away,
                 "commands": left.commands,
+                "tenant_namespaces": [asdict(one) for one in tenants],
             }
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from clusters import console_account
+from clusters import console_account, ending
 from clusters.console_account import Made
 from clusters.kube import KubeError, connect, disconnect
 from clusters.models import Cluster
@@ -66,6 +66,6 @@ def forget(cluster: Cluster, *, clean_up: bool, request: Any) -> There:
     pk = cluster.pk
     with transaction.atomic():
         record("cluster.forgotten", cluster, request=request, before=before, after=after)
-        cluster.delete()
+        ending.remove(cluster, stays=True)
     disconnect(pk)
     return left

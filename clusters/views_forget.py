@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from clusters import forgetting
+from clusters import ending, forgetting
 from clusters.views_imports import imported
 from console.accounts.confirm import confirm_password
 from console.accounts.permissions import requires
@@ -44,18 +44,24 @@ def forget(request: HttpRequest, pk: int) -> HttpResponse:
             text = _("Something of this console is left there. Remove it with: %s")
             messages.warning(request, text % " ; ".join(left.commands))
         return redirect("clusters:list")
+    losses = [
+        _("The credentials that this console keeps for it."),
+        _("What was seen of it: its objects, events, figures and settings here."),
+    ]
+    keeps = [_("The cluster itself with everything that runs in it. It can be imported again.")]
+    if tenants := ending.in_words(cluster):
+        losses.append(
+            _("Tenants' access to it, with their quotas, requests and kubeconfigs there.")
+        )
+        as_is = _("%(what)s, as it is, without this console")
+        keeps += [as_is % {"what": text} for text in tenants]
+        keeps.append(_("Kubeconfigs of theirs, until they end, if nothing is removed there."))
     context = {
         "cluster": cluster,
         "form": form,
         "object_name": cluster.name,
-        "losses": [
-            _("The credentials that this console keeps for it."),
-            _("What was seen of it: its objects, events, figures and settings here."),
-        ],
-        "keeps": [
-            _("The cluster itself with everything that runs in it. It can be imported again."),
-            _("The audit events about it."),
-        ],
+        "losses": losses,
+        "keeps": [*keeps, _("The audit events about it.")],
         "back": reverse("clusters:detail", args=[cluster.pk]),
         "there_url": reverse("clusters:forget-there", args=[cluster.pk]),
     }

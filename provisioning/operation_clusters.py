@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from clusters import ending
 from clusters.models import Cluster, ClusterStatus
 from provisioning.cluster_spec import facts_of
 from provisioning.clusters import free_router_id
@@ -95,7 +96,7 @@ def deleted(task: Task) -> None:
         cluster.set_status(ClusterStatus.DELETING, _reason(task))
         return
     release_hosts(cluster, members(cluster), away_of(task))
-    cluster.delete()
+    ending.remove(cluster, stays=False)
 
 
 def joined(task: Task) -> None:

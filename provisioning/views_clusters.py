@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from clusters import ending
 from clusters.models import Cluster, Origin
 from console.accounts.confirm import confirm_password
 from console.accounts.models import User
@@ -127,6 +128,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
             _("Everything that runs in the cluster, and all data that it keeps on its hosts."),
             _("Its certificates: every kubeconfig of this cluster stops working."),
             _("Its snapshots: they cannot be opened any more."),
+            *ending.in_words(cluster),
         ],
         "keeps": [
             _("The hosts: %(hosts)s. What was there before is put back, and a rescan proves it.")

@@ -11,12 +11,13 @@ class TenancyConfig(AppConfig):
     name = "tenancy"
 
     def ready(self) -> None:
-        from clusters import upkeep
+        from clusters import ending, upkeep
         from console.accounts import group_actions
         from console.notices import audiences as notice_audiences
         from console.notices import expiry, rounds
         from tenancy import (
             audiences,
+            cluster_ends,
             group_uses,
             kubeconfig_expiry,
             kubeconfigs,
@@ -25,6 +26,7 @@ class TenancyConfig(AppConfig):
             search_sources,
         )
 
+        ending.register(cluster_ends.dependents, cluster_ends.leave)
         upkeep.register("namespaces", reconcile.keep)
         upkeep.register("kubeconfigs", kubeconfigs.keep)
         group_actions.register(group_uses.uses)
