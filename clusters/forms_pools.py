@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clusters.guarded import is_guarded
 from clusters.models import Cluster, Node, ResourcePool, dns_label
 from clusters.pools_rules import (
     Taint,
@@ -110,8 +111,20 @@ class PoolForm(forms.Form):
         return taints_of(self.cleaned_data["taints"])
 
     def clean_namespaces(self) -> list[str]:
-        """Names by Kubernetes' grammar; a namespace need not be there yet."""
-        return namespaces_of(self.cleaned_data["namespaces"])
+        """Names by Kubernetes' grammar, none of them guarded; a namespace need not be there yet.
+
+        A pool's labels and taints would decide where the cluster's own pods run.
+        """
+        names = namespaces_of(self.cleaned_data["namespaces"])
+        problems = [
+            _("“%(name)s” is a namespace of the cluster or the console itself: leave it out.")
+            % {"name": name}
+            for name in names
+            if is_guarded(self.cluster, name)
+        ]
+        if problems:
+            raise ValidationError(problems)
+        return names
 
     @property
     def chosen(self) -> list[str]:
