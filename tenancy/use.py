@@ -48,13 +48,16 @@ _SOURCES: Mapping[str, str] = {
 
 
 def used(namespaces: Iterable[Namespace]) -> dict[int, Amounts]:
-    """{namespace's key: {resource: amount}}, in at most seven queries however many they are.
+    """{namespace's key: {resource: amount}}, in two queries however many they are.
 
-    A resource that is not there is not known.
+    The namespaces come with their clusters (select_related). A resource that is not there
+    is not known.
     """
     listed = list(namespaces)
-    clusters = {one.cluster_id for one in listed}
-    unseen = _unknown(clusters)
+    if not listed:
+        return {}
+    clusters = {one.cluster_id: one.cluster for one in listed}
+    unseen = {pk: _unknown(cluster) for pk, cluster in clusters.items()}
     wanted: dict[Key, Amounts] = {(one.cluster_id, one.name): {} for one in listed}
     rows = Object.objects.order_by().filter(
         cluster__in=clusters, namespace__in={name for _cluster, name in wanted}
@@ -77,14 +80,10 @@ def _has_gpu(namespace: Namespace) -> bool:
     return any(key in namespace.quota for key in _GPUS)
 
 
-def _unknown(clusters: set[int]) -> dict[int, set[str]]:
-    """{cluster: the kinds of which it has said nothing}"""
+def _unknown(cluster: Cluster) -> set[str]:
+    """The kinds of which a cluster has said nothing."""
     kinds = set(_SOURCES.values())
-    found = dict.fromkeys(clusters, kinds)
-    seen = Cluster.objects.filter(pk__in=clusters, seen__isnull=False)
-    for pk, not_watched in seen.values_list("pk", "not_watched"):
-        found[pk] = kinds & set(not_watched)
-    return found
+    return kinds if cluster.seen is None else kinds & set(cluster.not_watched)
 
 
 def _reckoned(rows: Any, gpus: bool) -> dict[Key, Amounts]:
@@ -94,30 +93,36 @@ def _reckoned(rows: Any, gpus: bool) -> dict[Key, Amounts]:
         amounts = found.setdefault((row["cluster_id"], row["namespace"]), {})
         amounts[key] = amounts.get(key, 0) + amount
 
-    keys = {resource: key for key, resource in _COUNTED.items() if resource != PODS}
-    counts = rows.filter(resource__in=keys).values("cluster_id", "namespace", "resource")
-    for row in counts.annotate(n=Count("pk")):
-        add(row, keys[row["resource"]], row["n"])
-    pods = rows.filter(RUNNING, resource=PODS)
+    keys = {resource: key for key, resource in _COUNTED.items()}
+    counted = rows.filter(~Q(resource=PODS) | RUNNING, resource__in=keys)
     sums = {
-        key.replace(".", "_"): Sum(Cast(KT(f"summary__{field}"), FloatField()))
+        key.replace(".", "_"): Sum(
+            Cast(KT(f"summary__{field}"), FloatField()), filter=Q(resource=PODS)
+        )
         for key, (field, _factor) in _POD_SUMS.items()
     }
-    for row in pods.values("cluster_id", "namespace").annotate(n=Count("pk"), **sums):
-        add(row, PODS, row["n"])
-        for key, (_field, factor) in _POD_SUMS.items():
-            add(row, key, _whole(row[key.replace(".", "_")], factor))
-    told = rows.filter(resource__in=(CLAIMS, SERVICES))
-    for row in told.values("cluster_id", "namespace", "resource", "summary"):
-        claim = row["resource"] == CLAIMS
-        told_by = of_claim(row["summary"]) if claim else of_service(row["summary"])
-        for key, amount in told_by.items():
-            add(row, key, amount)
+    groups = counted.values("cluster_id", "namespace", "resource")
+    for row in groups.annotate(n=Count("pk"), **sums):
+        add(row, keys[row["resource"]], row["n"])
+        if row["resource"] == PODS:
+            for key, (_field, factor) in _POD_SUMS.items():
+                add(row, key, _whole(row[key.replace(".", "_")], factor))
+    summed_here = Q(resource__in=(CLAIMS, SERVICES))
     if gpus:
-        for row in pods.values("cluster_id", "namespace", "summary"):
-            for key, name in _GPUS.items():
-                add(row, key, requested_by(row["summary"], name))
+        summed_here |= Q(resource=PODS) & RUNNING
+    for row in rows.filter(summed_here).values("cluster_id", "namespace", "resource", "summary"):
+        for key, amount in _of(row["resource"], row["summary"]).items():
+            add(row, key, amount)
     return found
+
+
+def _of(resource: str, summary: Mapping[str, Any]) -> Amounts:
+    """What of a row no query sums up."""
+    if resource == CLAIMS:
+        return of_claim(summary)
+    if resource == SERVICES:
+        return of_service(summary)
+    return {key: requested_by(summary, name) for key, name in _GPUS.items()}
 
 
 def of_claim(summary: Mapping[str, Any]) -> Amounts:
