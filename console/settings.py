@@ -274,6 +274,9 @@ RELEASE_PAUSE_IMAGE = env.text("FLOTILLA_RELEASE_PAUSE_IMAGE")
 RELEASE_VERIFY_IMAGE = env.text(
     "FLOTILLA_RELEASE_VERIFY_IMAGE", "registry.k8s.io/e2e-test-images/busybox:1.36.1-1"
 )
+# The pods that prove tenants' isolation, and for how many days a proof counts.
+PROBE_IMAGE = env.text("FLOTILLA_PROBE_IMAGE", RELEASE_VERIFY_IMAGE)
+PROOF_DAYS = env.number("FLOTILLA_PROOF_DAYS", 30, least=1)
 RELEASE_UPLOAD_MIB = env.number("FLOTILLA_RELEASE_UPLOAD_MIB", 2048, least=1)
 
 # What the console tells people. The address under which they reach it, for links in messages.

@@ -21,6 +21,7 @@ class TenancyConfig(AppConfig):
             group_uses,
             kubeconfig_expiry,
             kubeconfigs,
+            proof_run,
             reconcile,
             request_actions,
             search_sources,
@@ -29,6 +30,7 @@ class TenancyConfig(AppConfig):
         ending.register(cluster_ends.dependents, cluster_ends.leave)
         upkeep.register("namespaces", reconcile.keep)
         upkeep.register("kubeconfigs", kubeconfigs.keep)
+        upkeep.register("isolation proofs", proof_run.keep)
         group_actions.register(group_uses.uses)
         search_sources.register()
         expiry.register(kubeconfig_expiry.expiring)

@@ -122,7 +122,7 @@ def namespace(spec: NamespaceSpec) -> JSON:
         labels[POOL_LABEL] = spec.pool
         annotations[NODE_SELECTOR] = f"{POOL_LABEL}={spec.pool}"
         if spec.pool_taints:
-            annotations[TOLERATIONS] = json.dumps([_toleration(t) for t in spec.pool_taints])
+            annotations[TOLERATIONS] = json.dumps([toleration(t) for t in spec.pool_taints])
     metadata = {"name": spec.name, "labels": labels, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
@@ -190,7 +190,8 @@ def guarded(name: str) -> bool:
     return name in GUARDED or name.startswith("kube-")
 
 
-def _toleration(taint: Mapping[str, str]) -> JSON:
+def toleration(taint: Mapping[str, str]) -> JSON:
+    """What lets a pod onto nodes with a taint of a pool."""
     value = taint.get("value", "")
     return {"key": taint["key"], "operator": "Equal", "value": value, "effect": taint["effect"]}
 

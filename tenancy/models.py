@@ -14,16 +14,19 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from clusters.models import dns_label
 from tenancy.models_kubeconfigs import GivenKubeconfig
 from tenancy.models_namespaces import Isolation, Namespace, NamespaceState, PodSecurity
+from tenancy.models_proofs import IsolationProof, ProofState, Verdict
 from tenancy.models_requests import ApprovalPolicy, Request, RequestKind, RequestState
 
 __all__ = [
     "ApprovalPolicy",
     "GivenKubeconfig",
     "Isolation",
+    "IsolationProof",
     "Membership",
     "Namespace",
     "NamespaceState",
     "PodSecurity",
+    "ProofState",
     "Quota",
     "Request",
     "RequestKind",
@@ -33,6 +36,7 @@ __all__ = [
     "TenantGroupPermission",
     "TenantRole",
     "TenantUserPermission",
+    "Verdict",
 ]
 
 

@@ -128,5 +128,8 @@ ACTIONS: Mapping[str, str | Promise] = {
     "namespace.removed": _("Deleted a namespace"),
     "namespace.kubeconfig_issued": _("Took a kubeconfig for a namespace"),
     "namespace.kubeconfig_revoked": _("A kubeconfig for a namespace was revoked"),
+    "namespace.proof_started": _("Asked for a proof of a namespace's isolation"),
+    "namespace.proof_canceled": _("Canceled a proof of a namespace's isolation"),
+    "namespace.proof_ended": _("A proof of a namespace's isolation ended"),
     "secret.rotated": _("Re-encrypted the secrets"),
 }
