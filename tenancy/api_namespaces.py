@@ -29,6 +29,7 @@ from tenancy.api_namespace_fields import (
     NamespaceInputSerializer,
     NamespaceSerializer,
 )
+from tenancy.api_proofs import ProofActions
 from tenancy.filters_namespaces import NamespaceFilter
 from tenancy.forms_namespaces import NamespaceForm, initial_of, new_one
 from tenancy.models import Namespace, Tenant, TenantCluster
@@ -37,7 +38,10 @@ from tenancy.views_namespaces import namespace_or_404, visible
 
 
 class NamespaceViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Namespace]
+    ProofActions,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Namespace],
 ):
     """The namespaces of the tenants that the user may see."""
 
@@ -50,6 +54,9 @@ class NamespaceViewSet(
         "mend": SIGNED_IN,
         "accept": SIGNED_IN,
         "fit": SIGNED_IN,
+        "proofs": SIGNED_IN,
+        "prove": SIGNED_IN,
+        "cancel_proof": SIGNED_IN,
         "move": "tenants.change",
         "release": "tenants.change",
     }

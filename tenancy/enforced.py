@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 
 from clusters.kube.skew import minor_of
 from clusters.models import Origin
-from tenancy.models import Isolation, Namespace, PodSecurity
+from tenancy.models import Isolation, IsolationProof, Namespace, PodSecurity, Verdict
+from tenancy.proof_actions import stale
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 # The admission plug-in PodSecurity is on by itself from this minor version on.
@@ -28,8 +29,12 @@ class Enforced:
     why: str
 
 
-def of(row: Namespace) -> list[Enforced]:
-    """What the cluster of a namespace enforces; its cluster should be loaded with it."""
+def of(row: Namespace, proof: IsolationProof | None = None) -> list[Enforced]:
+    """What the cluster of a namespace enforces; its cluster should be loaded with it.
+
+    proof: its latest one of the isolation; what it saw counts for more than what is known of
+    the network plug-in.
+    """
     found = [
         Enforced(
             "quota", _("Quota and defaults"), YES,
@@ -42,7 +47,7 @@ def of(row: Namespace) -> list[Enforced]:
     if row.pod_security != PodSecurity.PRIVILEGED:
         found.append(_pod_security(row))
     if row.isolation != Isolation.OPEN:
-        found.append(_isolation(row))
+        found.append(_proved(row, proof) or _isolation(row))
     if row.pool_id is not None:
         found.append(_pool(row))
     return found
@@ -63,6 +68,19 @@ def _pod_security(row: Namespace) -> Enforced:
         "privileged ones, and with them take over the node. It needs 1.23 or newer."
     ) % {"version": version}
     return Enforced("pod_security", title, NO, why)
+
+
+def _proved(row: Namespace, proof: IsolationProof | None) -> Enforced | None:
+    """What a proof that counts says; None where it says nothing."""
+    if proof is None or stale(proof, row):
+        return None
+    title = _("Isolation")
+    if proof.verdict == Verdict.ENFORCED:
+        return Enforced("isolation", title, YES, _("Probe pods have proved it."))
+    if proof.verdict == Verdict.NOT_ENFORCED:
+        why = _("Probe pods went through where the policies say that nothing may.")
+        return Enforced("isolation", title, NO, why)
+    return None
 
 
 def _isolation(row: Namespace) -> Enforced:

@@ -14,6 +14,7 @@ from tenancy.drift import unsettled
 from tenancy.isolation import IN, OUT, reach
 from tenancy.models import Isolation, Namespace, NamespaceState, PodSecurity
 from tenancy.namespace_contents import contents
+from tenancy.proof_actions import latest
 
 EVENTS = 20
 MOVING = (NamespaceState.PENDING, NamespaceState.DELETING, NamespaceState.RELEASING)
@@ -23,7 +24,7 @@ AWAY = (ClusterStatus.UNREACHABLE, ClusterStatus.FAILED)
 def page_of(row: Namespace) -> dict[str, Any]:
     """The context of the page; the row's tenant, cluster and pool should be loaded with it."""
     rows = reach(spec_of(row))
-    found = enforced.of(row)
+    found = enforced.of(row, latest(row))
     events = ClusterEvent.objects.filter(cluster=row.cluster_id, namespace=row.name)
     return {
         "says": state_words(row),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenancy import views_contents, views_fit
+from tenancy import views_contents, views_fit, views_proofs
 from tenancy import views_namespace_ends as ends
 from tenancy import views_namespaces as views
 
@@ -16,6 +16,8 @@ urlpatterns = [
     path("<int:pk>/", views.namespace, name="namespace"),
     path("<int:pk>/contents/", views_contents.contents, name="contents"),
     path("<int:pk>/fit/", views_fit.will_it_fit, name="fit"),
+    path("<int:pk>/prove/", views_proofs.prove, name="prove"),
+    path("<int:pk>/prove/cancel/", views_proofs.cancel, name="prove-cancel"),
     path("<int:pk>/edit/", views.namespace_edit, name="edit"),
     path("<int:pk>/move/", ends.namespace_move, name="move"),
     path("<int:pk>/mend/", ends.namespace_mend, name="mend"),

@@ -22,6 +22,7 @@ from tenancy.kubeconfigs import roles_for
 from tenancy.models import Namespace, Tenant, TenantCluster
 from tenancy.namespace_page import doubts, page_of
 from tenancy.permissions import NAMESPACES, demand, holding, rights, visible_tenants
+from tenancy.proof_page import card_of
 
 # What lists show of a quota.
 SHORT = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods")
@@ -90,6 +91,7 @@ def namespace(request: HttpRequest, pk: int) -> HttpResponse:
         "may_kubeconfig": bool(row.applied_revision and roles_for(user, row)),
         "may_move": may and allowed(request.user, "tenants.change"),
         "may_clusters": allowed(request.user, "clusters.view"),
+        "proving": card_of(row, may=may),
         **page_of(row),
     }
     return render(request, "tenancy/namespace_detail.html", context)

@@ -11,6 +11,7 @@ import pytest
 
 from lab import Lab, kubernetes, requirements
 from tests.e2e.console import Console
+from tests.e2e.pods import IMAGE
 from tests.e2e.standard import Kubectl
 
 # Two runs at the same time need a lab each.
@@ -45,7 +46,7 @@ def binaries() -> Path:
 def bare_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A console that knows no host and no release."""
     data = Path(KEPT or tmp_path_factory.mktemp("console")) / "var"
-    console = Console(data, FLOTILLA_TASK_LEASE_SECONDS="6")
+    console = Console(data, FLOTILLA_TASK_LEASE_SECONDS="6", FLOTILLA_PROBE_IMAGE=IMAGE)
     console.start()
     yield console
     console.stop()

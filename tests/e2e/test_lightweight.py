@@ -14,6 +14,7 @@ from cryptography import x509
 from lab import Lab
 from tests.e2e.console import ApiError, Console, wait_for
 from tests.e2e.pods import BINDING, CRASHING, Pods, Screen, lines_until, pod
+from tests.e2e.proofs import Plugin, Proofs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -185,6 +186,41 @@ def test_a_terminal_ends_with_the_right_to_it(pods: Pods) -> None:
     changing.join()
     assert screen.code == 4403
     pods.delete("crashing", "quiet")
+
+
+def test_the_isolation_proof_tells_the_truth_with_and_without_enforcement(
+    console: Console, cluster: Any, binaries: Path, kubeconfig: Path, lab: Lab
+) -> None:
+    """The bridge plug-in acts on no policy; with rules on the nodes that do, it is enforced."""
+    base = [str(binaries / "kubectl"), "--kubeconfig", str(kubeconfig)]
+    proofs = Proofs(console, cluster["cluster"]["id"], "proof", "namespace")
+    told = proofs.prove()
+    by_id = {one["id"]: one for one in told["attempts"]}
+    assert (told["verdict"], told["reason"]) == ("not_enforced", "leak"), told
+    leak = by_id["stranger-own-8080"]
+    assert (leak["expected"], leak["outcome"]) == ("deny", "passed")
+    assert leak["tries"][0]["code"] == 0
+    assert leak["tries"][0]["output"].startswith("flotilla-probe-listen-"), "the pod's own answer"
+    assert leak["where"]["address"] and leak["where"]["node"]
+    for name in ("node-own", "own-own-8080", "stranger-stranger-8080", "own-stranger-8080"):
+        assert by_id[name]["outcome"] == "passed", by_id[name]
+    with Plugin(lab, ["node1", "node2"], base, "proof-web").acting():
+        told = proofs.prove()
+    by_id = {one["id"]: one for one in told["attempts"]}
+    assert (told["verdict"], told["reason"]) == ("enforced", "enforced"), told
+    denied = by_id["stranger-own-8080"]
+    assert denied["outcome"] == "denied"
+    assert [one["code"] != 0 for one in denied["tries"]] == [True] * 3
+    assert by_id["own-own-8080"]["outcome"] == "passed"
+
+    def left() -> list[str]:
+        spaces = kubectl(binaries, kubeconfig, "get", "namespaces")["items"]
+        pods = kubectl(binaries, kubeconfig, "get", "pods", "-A", "-l", "flotilla.dev/proof")
+        names = [item["metadata"]["name"] for item in (*spaces, *pods["items"])]
+        return [name for name in names if name.startswith("flotilla-probe-")]
+
+    wait_for(lambda: not left(), 60, "nothing is left on the cluster", lambda: str(left()))
+    proofs.remove()
 
 
 def test_without_a_certificate_the_api_server_answers_health_only(
