@@ -27,7 +27,8 @@ def tell_of(tenant: Tenant, who: User | Group, role: str, *, by: User) -> None:
     kind = "member.added" if role else "member.removed"
     with override("en"):  # each reader gets the catalogue's word in their language
         values = {"tenant": tenant.name, "role": str(dict(TenantRole.choices).get(role, role))}
-    link = page("tenants:tenant", tenant.slug) if role else ""
+    # Not the tenant's own page, which is nobody's who has left it since.
+    link = page("tenants:list")
     # It may happen again, and is told again.
     moment = timezone.now().isoformat()
     tell_all(

@@ -26,6 +26,7 @@ class Kind:
 
     lasting: it holds until it is over; others only happen. asked: goes out by rules
     that name it alone, not by those for all kinds. permission: what a reader needs.
+    members_page: its link leads to a page of its audience, and of nobody who has left that.
     """
 
     label: Text
@@ -34,6 +35,7 @@ class Kind:
     permission: str = ""
     lasting: bool = True
     asked: bool = False
+    members_page: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -85,18 +87,21 @@ KINDS: Mapping[str, Kind] = {
         _("The request of %(by)s for %(tenant)s: %(state)s. %(what)s. %(answer)s"),
         permission="tenants.change",
         lasting=False,
+        members_page=True,
     ),
     "request.ending": Kind(
         _("Granted quota ends soon"),
         _("What %(tenant)s was given ends on %(until)s: %(what)s"),
         permission="tenants.change",
         lasting=False,
+        members_page=True,
     ),
     "request.ended": Kind(
         _("Granted quota ended"),
         _("What %(tenant)s was given has ended: %(what)s. %(over)s"),
         permission="tenants.change",
         lasting=False,
+        members_page=True,
     ),
     "tenant.cluster_forgotten": Kind(
         _("Cluster forgotten"),

@@ -10,8 +10,8 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from console.accounts.models import User
-from console.accounts.permissions import SIGNED_IN, requires
-from console.notices import expiry
+from console.accounts.permissions import ALL_PERMISSIONS, SIGNED_IN, allowed, requires
+from console.notices import audiences, expiry
 from console.notices.catalogue import KINDS, label, sentence
 from console.notices.filters import NoticeFilter
 from console.notices.models import Notice
@@ -31,6 +31,7 @@ def feed(request: HttpRequest) -> HttpResponse:
     part = request.headers.get("HX-Request") == "true"
     if part and request.headers.get(STAMP) == stamp:
         return HttpResponse(status=204)
+    _take_dead_links(page.rows, user)
     for notice in page.rows:
         word(notice)
     context = {
@@ -65,6 +66,26 @@ def word(notice: Notice) -> Notice:
     row.over_text = sentence(notice.kind, notice.values, over=True) if is_over else ""
     row.holds = not is_over and notice.kind in KINDS and KINDS[notice.kind].lasting
     return notice
+
+
+def _take_dead_links(rows: list[Notice], user: User) -> None:
+    """Of what is told to an audience, who asked for it and has left has no page any more."""
+    own = [
+        row
+        for row in rows
+        if row.owner_id == user.pk
+        and row.kind in KINDS
+        and KINDS[row.kind].members_page
+        and not _by_role(user, row.permission)
+    ]
+    if own:
+        mine = audiences.names(user)
+        for row in own:
+            row.link = row.link if row.audience in mine else ""
+
+
+def _by_role(user: User, permission: str) -> bool:
+    return permission in ALL_PERMISSIONS and allowed(user, permission)
 
 
 def _stamp(rows: list[Any]) -> str:
