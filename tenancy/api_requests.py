@@ -151,11 +151,12 @@ class RequestViewSet(
     @extend_schema(request=None, responses=RequestSerializer)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: HttpRequest, pk: str | None = None) -> Response:
-        """Take a request back."""
+        """Take a request back: one's own, or as somebody who may ask in the tenant."""
+        row, user = self.get_object(), cast(User, request.user)
+        if not request_actions.may_withdraw(user, row):
+            raise exceptions.PermissionDenied(_("You may not withdraw this request."))
         try:
-            row = request_actions.withdraw(
-                self.get_object(), by=cast(User, request.user), request=request
-            )
+            row = request_actions.withdraw(row, by=user, request=request)
         except RequestRefusedError as error:
             raise Conflict(str(error)) from error
         return Response(RequestSerializer(row).data)

@@ -100,6 +100,11 @@ def may_decide(user: User, row: Request) -> bool:
     return right is not None and right in rights(user, row.tenant)
 
 
+def may_withdraw(user: User, row: Request) -> bool:
+    """Whether the person may take it back: their own, or as somebody who may ask there."""
+    return row.by_id == user.pk or ASK in rights(user, row.tenant)
+
+
 def approve(
     row: Request,
     *,
@@ -143,7 +148,7 @@ def withdraw(row: Request, *, by: User, request: Any = None) -> Request:
     """
     with transaction.atomic():
         row = _locked(row)
-        if row.by_id != by.pk and ASK not in rights(by, row.tenant):
+        if not may_withdraw(by, row):
             raise RequestRefusedError(_("You may not withdraw this request."))
         _still_open(row)
         _decide(row, RequestState.WITHDRAWN, "", by=by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -58,7 +59,13 @@ def request_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One request; those who may answer it do it here."""
     row = get_object_or_404(visible_requests(request.user), pk=pk)
     user = cast(User, request.user)
-    decides = request_actions.may_decide(user, row) and row.state == RequestState.OPEN
+    may_decide = request_actions.may_decide(user, row)
+    if request.method == "POST" and not may_decide:
+        raise PermissionDenied
+    decides = may_decide and row.state == RequestState.OPEN
+    if request.method == "POST" and not decides:
+        text = _("This request was answered already: %(state)s.")
+        messages.error(request, text % {"state": row.get_state_display()})
     form = None
     if decides:
         refusing = request.POST.get("decision") == "refuse"
@@ -69,8 +76,7 @@ def request_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "row": row,
         "what": in_words(row),
         "form": form,
-        "withdraws": row.state == RequestState.OPEN
-        and (row.by_id == user.pk or ASK in rights(user, row.tenant)),
+        "withdraws": row.state == RequestState.OPEN and request_actions.may_withdraw(user, row),
         "figures": [r for r in quotas.overview(row.tenant) if r.cluster == row.cluster]
         if row.kind == RequestKind.QUOTA
         else [],
@@ -82,8 +88,11 @@ def request_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def request_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a request back."""
     row = get_object_or_404(visible_requests(request.user), pk=pk)
+    user = cast(User, request.user)
+    if not request_actions.may_withdraw(user, row):
+        raise PermissionDenied
     try:
-        request_actions.withdraw(row, by=cast(User, request.user), request=request)
+        request_actions.withdraw(row, by=user, request=request)
     except RequestRefusedError as error:
         messages.error(request, str(error))
     else:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Callable
 
+from django.db import connection
 from django.utils import timezone
 
 from clusters.models import Cluster
@@ -50,3 +53,24 @@ def thing(namespace: Namespace, resource: str, **summary: object) -> None:
     ObjectFactory(
         cluster=namespace.cluster, namespace=namespace.name, resource=resource, summary=summary
     )
+
+
+def in_threads(work: Callable[[int], None], count: int) -> None:
+    """Run it in so many threads at once; what fails in one fails here."""
+    start, failures = threading.Barrier(count), []
+
+    def run(number: int) -> None:
+        try:
+            start.wait(30)
+            work(number)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    assert not failures

@@ -5,20 +5,16 @@ people of a group, and the platform's own roles; by page and by API.
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import Group
-from django.db import transaction
 
 from console.accounts.models import User
 from tenancy import members
 from tenancy.models import Namespace, NamespaceState
 from tests.conftest import signed_in, with_token
-from tests.factories import ClusterFactory, UserFactory
-from tests.unit.tenancy.namespace_rows import FORM, ROLES, member, namespace_of, tenant_of
+from tests.factories import ClusterFactory
+from tests.unit.tenancy.everybody import MANAGE, PLATFORM, SEE, answers, everybody, expected
+from tests.unit.tenancy.namespace_rows import FORM, namespace_of, tenant_of
 
 DRIFT = [{"kind": "LimitRange", "name": "flotilla", "diff": "-a", "live": "1", "accepted": False}]
-MANAGE = {"owner", "admin", "platform admin"}
-SEE = {*ROLES, "by group", "platform admin", "platform operator", "platform auditor"}
-PLATFORM = {"platform admin"}
 # Of whom the existence of pages for platform admins is no secret.
 PLATFORM_SEE = {"platform admin", "platform operator", "platform auditor"}
 
@@ -41,40 +37,7 @@ def row(shop, cluster):
 @pytest.fixture
 def people(shop, cluster, admin, operator, auditor, nobody) -> dict[str, User]:
     """Everybody who may come along, by what they are to the tenant."""
-    found = {role: member(shop, role, admin) for role in ROLES}
-    for name, role in (("by group", "viewer"), ("formerly by group", "owner")):
-        group = Group.objects.create(name=name)
-        found[name] = UserFactory(username=name.replace(" ", "-"))
-        group.user_set.add(found[name])
-        members.set_role(shop, group, role, by=admin)
-        if name == "formerly by group":
-            group.user_set.remove(found[name])
-    found["former"] = UserFactory(username="former")
-    members.remove(members.set_role(shop, found["former"], "admin", by=admin), by=admin)
-    bank = tenant_of(cluster, "bank")
-    return {
-        **found,
-        "owner of another": member(bank, "owner", admin),
-        "stranger": nobody,
-        "platform admin": admin,
-        "platform operator": operator,
-        "platform auditor": auditor,
-    }
-
-
-def answers(people, ask) -> dict[str, int]:
-    """{who: the status of the answer}; what the request did is undone after each."""
-    found = {}
-    for who, user in people.items():
-        with transaction.atomic():
-            found[who] = ask(user).status_code
-            transaction.set_rollback(True)
-    return found
-
-
-def expected(people, done: int, may: set[str], see: set[str]) -> dict[str, int]:
-    """done for those who may, 403 for those who only see, 404 for everybody else."""
-    return {who: done if who in may else 403 if who in see else 404 for who in people}
+    return everybody(shop, cluster, admin, operator, auditor, nobody)
 
 
 def test_seeing(people, row) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
-from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -16,7 +13,14 @@ from tenancy import quotas
 from tenancy.amounts import AmountsError, read
 from tenancy.models import Namespace, Tenant
 from tests.factories import ClusterFactory, UserFactory
-from tests.unit.tenancy.quota_rows import namespace_of, pod, tenant_of, thing, watched_cluster
+from tests.unit.tenancy.quota_rows import (
+    in_threads,
+    namespace_of,
+    pod,
+    tenant_of,
+    thing,
+    watched_cluster,
+)
 
 GIB = 2**30
 
@@ -125,27 +129,6 @@ class TestNoSequenceExceedsTheQuota(TestCase):
             for scope, most in limits.items():
                 taken = quotas.taken(tenant, scope)
                 assert all(taken.get(key, 0) <= limit for key, limit in most.items())
-
-
-def in_threads(work, count: int) -> None:
-    """Run it in so many threads at once; what fails in one fails here."""
-    start, failures = threading.Barrier(count), []
-
-    def run(number: int) -> None:
-        try:
-            start.wait(30)
-            work(number)
-        except Exception as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(90)
-    assert not failures
 
 
 @pytest.mark.django_db(transaction=True)

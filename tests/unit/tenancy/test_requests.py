@@ -25,6 +25,7 @@ from tenancy.models import (
 from tenancy.request_actions import RequestRefusedError, Wish
 from tests.conftest import signed_in, with_token
 from tests.factories import ClusterFactory, UserFactory
+from tests.unit.tenancy.quota_rows import in_threads
 
 pytestmark = pytest.mark.django_db
 
@@ -342,3 +343,103 @@ def test_policies_are_made_on_their_page(admin: User, dora: User) -> None:
     assert signed_in(dora).get("/requests/policies/").status_code == 404
     assert client.post(f"/requests/policies/{policy.pk}/remove/").status_code == 302
     assert not ApprovalPolicy.objects.exists()
+
+
+@pytest.mark.parametrize("days", [None, 2])
+def test_requests_above_limits_are_refused_with_the_figures(
+    shop: Tenant, dora: User, admin: User, days: float | None
+) -> None:
+    Quota.objects.update(hard={"requests.cpu": "4", "limits.cpu": "4"})
+    row = request_actions.ask(shop, more(days=days, requests_cpu="2"), by=dora)
+    answer = with_token(admin).post(f"/api/v1/requests/{row.pk}/approve/", {}, format="json")
+    assert answer.status_code == 409
+    assert "The limit (4 CPU) is below requests.cpu (6 CPU)" in str(answer.json())
+    page = signed_in(admin).post(
+        f"/requests/{row.pk}/", {"decision": "approve", "requests.cpu": "2"}
+    )
+    assert page.status_code == 200 and "below requests.cpu" in page.content.decode()
+    row.refresh_from_db()
+    assert row.state == RequestState.OPEN and limit(shop) == "4 CPU"
+
+
+@pytest.mark.parametrize("days", [None, 2])
+def test_more_than_kubernetes_can_hold_is_refused_and_no_page_breaks(
+    shop: Tenant, dora: User, admin: User, days: float | None
+) -> None:
+    row = request_actions.ask(shop, more(days=days, pods=str(amounts.MOST)), by=dora)
+    until = row.until
+    with pytest.raises(RequestRefusedError, match="more than Kubernetes can hold"):
+        request_actions.approve(row, by=admin, until=until)
+    assert signed_in(dora).get("/requests/ask/shop/quota/").status_code == 200
+    assert signed_in(dora).get("/tenants/shop/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [
+        ("2000m", "2"),
+        ("+1.5", "1500m"),
+        ("1e3", "1k"),
+        (" 2 ", "2"),
+        ("0.25", "250m"),
+        ("1n", "1m"),
+    ],
+)
+def test_every_spelling_of_an_amount_is_asked_for(
+    shop: Tenant, dora: User, said: str, given: str
+) -> None:
+    sent = {"requests.cpu": said, "reason": "a sale"}
+    assert signed_in(dora).post("/requests/ask/shop/quota/", sent).status_code == 302
+    assert Request.objects.get().wish == {"requests.cpu": given}
+
+
+@pytest.mark.parametrize(
+    "said", ["-1", "nan", "inf", "1e400", "2 CPU", "0x10", "1Gib", "1,5", "9" * 40, "0", "--1", "½"]
+)
+def test_nonsense_is_asked_for_by_nobody(shop: Tenant, dora: User, said: str) -> None:
+    sent = {"requests.cpu": said, "reason": "a sale"}
+    assert signed_in(dora).post("/requests/ask/shop/quota/", sent).status_code == 200
+    body = {"tenant": "shop", "kind": "quota", "amounts": {"requests.cpu": said}, "reason": "x"}
+    answer = with_token(dora).post("/api/v1/requests/", body, format="json")
+    assert answer.status_code == 400
+    assert not Request.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRaces:
+    def test_of_fifty_small_requests_at_once_a_policy_approves_what_it_allows(self) -> None:
+        tenant = Tenant.objects.create(name="Shop", slug="shop")
+        Quota.objects.create(tenant=tenant, hard={"pods": "10"})
+        dora = UserFactory(username="dora")
+        members.set_role(tenant, dora, "developer", by=UserFactory(role=Role.ADMIN))
+        ApprovalPolicy.objects.create(name="small", most={"pods": "5"})
+        refused = []
+
+        def ask(number: int) -> None:
+            try:
+                request_actions.ask(tenant, Wish("quota", wish={"pods": "1"}), by=dora)
+            except RequestRefusedError as error:
+                refused.append(str(error))
+
+        in_threads(ask, 50)
+        given = Request.objects.filter(state=RequestState.APPROVED).count()
+        waiting = Request.objects.filter(state=RequestState.OPEN).count()
+        assert (given, waiting, len(refused)) == (5, request_actions.MOST_OPEN, 25)
+        assert Quota.objects.get(tenant=tenant).hard == {"pods": "15"}
+
+    def test_of_twenty_answers_at_once_one_counts(self) -> None:
+        tenant = Tenant.objects.create(name="Shop", slug="shop")
+        Quota.objects.create(tenant=tenant, hard={"pods": "10"})
+        admin = UserFactory(role=Role.ADMIN)
+        row = request_actions.ask(tenant, Wish("quota", wish={"pods": "1"}), by=admin)
+        refused = []
+
+        def approve(_number: int) -> None:
+            try:
+                request_actions.approve(Request.objects.get(pk=row.pk), by=admin)
+            except RequestRefusedError as error:
+                refused.append(str(error))
+
+        in_threads(approve, 20)
+        assert len(refused) == 19 and "answered already" in refused[0]
+        assert Quota.objects.get(tenant=tenant).hard == {"pods": "11"}
