@@ -206,7 +206,7 @@ class Connection:
         Raises KubeError, also for a line of more than 64 KiB.
         """
         limits = (min(CONNECT_SECONDS, timeout), timeout)
-        response = self._open(path, {}, limits, "text/plain")
+        response = self._open(path, {}, limits, "text/plain, */*")  # pods/log: 406 for text alone
         if response.status != 200:
             raise self._refusal(path, response, timeout)
         rest = b""

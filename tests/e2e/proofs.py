@@ -17,6 +17,15 @@ CHAIN = "FLOTILLA-TEST"
 BRIDGED = "sysctl -qw net.bridge.bridge-nf-call-iptables=1"
 
 
+def said_of(proof: Any) -> str:
+    """A proof that went otherwise than expected, to be read."""
+    lines = [
+        f"{one['id']}: {one['expected']}, {one['outcome']} {one['cause']} {one['tries']}"
+        for one in proof["attempts"]
+    ]
+    return "\n".join([f"{proof['verdict']}: {proof['reason']}", *lines, *map(str, proof["log"])])
+
+
 class Proofs:
     """A tenant with one namespace on a cluster, whose isolation is proved over REST."""
 

@@ -14,7 +14,7 @@ from cryptography import x509
 from lab import Lab
 from tests.e2e.console import ApiError, Console, wait_for
 from tests.e2e.pods import BINDING, CRASHING, Pods, Screen, lines_until, pod
-from tests.e2e.proofs import Plugin, Proofs
+from tests.e2e.proofs import Plugin, Proofs, said_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -196,7 +196,7 @@ def test_the_isolation_proof_tells_the_truth_with_and_without_enforcement(
     proofs = Proofs(console, cluster["cluster"]["id"], "proof", "namespace")
     told = proofs.prove()
     by_id = {one["id"]: one for one in told["attempts"]}
-    assert (told["verdict"], told["reason"]) == ("not_enforced", "leak"), told
+    assert (told["verdict"], told["reason"]) == ("not_enforced", "leak"), said_of(told)
     leak = by_id["stranger-own-8080"]
     assert (leak["expected"], leak["outcome"]) == ("deny", "passed")
     assert leak["tries"][0]["code"] == 0
@@ -207,7 +207,7 @@ def test_the_isolation_proof_tells_the_truth_with_and_without_enforcement(
     with Plugin(lab, ["node1", "node2"], base, "proof-web").acting():
         told = proofs.prove()
     by_id = {one["id"]: one for one in told["attempts"]}
-    assert (told["verdict"], told["reason"]) == ("enforced", "enforced"), told
+    assert (told["verdict"], told["reason"]) == ("enforced", "enforced"), said_of(told)
     denied = by_id["stranger-own-8080"]
     assert denied["outcome"] == "denied"
     assert [one["code"] != 0 for one in denied["tries"]] == [True] * 3

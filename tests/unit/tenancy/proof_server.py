@@ -71,6 +71,9 @@ class LogHandler(WritingHandler):
         if not path.endswith("/log"):
             super().do_GET()
             return
+        if "*/*" not in self.headers.get("Accept", ""):
+            self._status(406, "only the following media types are accepted: application/json")
+            return
         parts = path.split("/")
         text = self.state.logs.get(f"{parts[4]}/{parts[6]}", "")
         self._send(200, {"Content-Type": "text/plain"}, text.encode())
