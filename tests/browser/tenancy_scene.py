@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 import django
 
@@ -14,10 +16,12 @@ from django.utils import timezone  # noqa: E402
 
 from clusters.models import Cluster, ClusterStatus, Origin, Profile  # noqa: E402
 from console.accounts.models import User  # noqa: E402
-from tenancy import members  # noqa: E402
+from tenancy import members, proof_actions, proof_plan  # noqa: E402
+from tenancy.desired import NamespaceSpec  # noqa: E402
 from tenancy.models import (  # noqa: E402
     ApprovalPolicy,
     GivenKubeconfig,
+    IsolationProof,
     Namespace,
     Quota,
     Request,
@@ -25,6 +29,22 @@ from tenancy.models import (  # noqa: E402
     TenantCluster,
 )
 from tests.browser.scene import PASSWORD  # noqa: E402
+
+
+def attempts() -> list[dict[str, Any]]:
+    """What a plug-in that does nothing lets through."""
+    spec = NamespaceSpec("web", "shop", isolation="tenant")
+    own = proof_plan.Site(proof_plan.OWN, "web", spec, "10.244.1.7")
+    nobody = proof_plan.Site(proof_plan.STRANGER, "flotilla-probe-scene", None, "10.244.1.8")
+    tries = [{"code": 0, "seconds": 0.01, "output": "flotilla-probe-listen-scene"}] * 3
+    return [
+        {
+            **asdict(one), "outcome": "passed", "tries": tries, "cause": "",
+            "command": f"wget -q -T 2 -O - http://{one.address}:{one.port}/name",
+            "where": {"node": "node1", "address": "10.244.1.9"},
+        }
+        for one in proof_plan.plan(own, nobody, outside=("10.1.2.1", 6443))
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -54,6 +74,11 @@ def main() -> None:
         tenant=shop, cluster=cluster, name="web", description="The shop itself", quota=given,
         state="drifted", drift=[drift], applied_revision=1, isolation="tenant",
         limits={"cpu": {"request": "100m", "limit": "1"}}, created_by=people["olga"],
+    )  # fmt: skip
+    IsolationProof.objects.create(
+        namespace=web, cluster=cluster, namespace_name="web", isolation="tenant", token="scene",
+        wanted=proof_actions.wanted(web), state="ended", verdict="not_enforced", reason="leak",
+        attempts=attempts(), by=people["olga"], by_name="olga", ended=now, gone=True,
     )  # fmt: skip
     wish = Request.objects.create(
         tenant=shop, kind="quota", wish={"requests.cpu": "2"}, reason="The spring sale",
