@@ -27,19 +27,23 @@ SETTLE_SECONDS = 5
 TRY_SECONDS = 2
 MOST_OUTPUT = 300
 MARK = "FLOTILLA-TRY"
+# A shell's exit codes from here on: not executable, not found, ended by a signal.
+NOT_RUN = 126
 NOBODY = 65534
 
 _LINE = re.compile(rf"{MARK}\|([a-z0-9-]+)\|(\d+)\|(\d+)\|([\d.]+)\|([\d.]+)\|(.*)")
 # What a server says that was reached, although the request was none of its.
-_ANSWERED = re.compile(r"HTTP/|server returned error|NXDOMAIN|can't find", re.IGNORECASE)
+_ANSWERED = re.compile(r"HTTP/|NXDOMAIN|can't find")
+_ASK = f"printf 'GET /name HTTP/1.0\\r\\n\\r\\n' | nc -w {TRY_SECONDS}"
 _SCRIPT = f"""\
+ask() {{ {_ASK} "$1" "$2"; }}
 try() {{
   id=$1; shift; n=1
   while [ $n -le {TRIES} ]; do
     read -r began rest < /proc/uptime
     out=$("$@" 2>&1); code=$?
     read -r done rest < /proc/uptime
-    out=$(printf %s "$out" | tr '\\n|' '  ' | cut -c1-{MOST_OUTPUT})
+    out=$(printf %s "$out" | tr '\\r\\n|' '   ' | cut -c1-{MOST_OUTPUT})
     printf '{MARK}|%s|%s|%s|%s|%s|%s\\n' "$id" "$n" "$code" "$began" "$done" "$out"
     n=$((n + 1))
   done
@@ -111,17 +115,20 @@ def listener(placing: Placing, namespace: str, ports: Iterable[int]) -> JSON:
 
 def prober(placing: Placing, namespace: str, attempts: Iterable[Mapping[str, Any]]) -> JSON:
     """Makes every attempt several times, all at once, and ends."""
-    lines = [f"try {row['id']} {command(row)} &" for row in attempts]
+    lines = [f"try {row['id']} {_words(row)} &" for row in attempts]
     return _pod(placing, namespace, TRY, "\n".join([_SCRIPT, *lines, "wait"]))
 
 
 def command(row: Mapping[str, Any]) -> str:
-    """What a try runs. The addresses are the cluster's own answers, checked to be addresses."""
-    address = str(row["address"])
+    """What a try runs, for people. An API server answers that it wants HTTPS: it was reached."""
+    return _words(row) if row["target"] == DNS else f"{_ASK} {row['address']} {row['port']}"
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    """In the script. The addresses are the cluster's own answers, checked to be addresses."""
     if row["target"] == DNS:
-        return f"nslookup kubernetes.default.svc {address}"
-    host = f"[{address}]" if ":" in address else address
-    return f"wget -q -T {TRY_SECONDS} -O - http://{host}:{row['port']}/name"
+        return f"nslookup kubernetes.default.svc {row['address']}"
+    return f"ask {row['address']} {row['port']}"
 
 
 def read(lines: Iterable[str]) -> dict[str, list[JSON]]:
@@ -140,11 +147,13 @@ def read(lines: Iterable[str]) -> dict[str, list[JSON]]:
 def outcome(tries: list[JSON]) -> str:
     """PASSED when one try was answered, DENIED when none of all was, else UNTRIED.
 
-    One silence is no proof: a packet may be lost.
+    One silence is no proof: a packet may be lost. And a program that is missing or crashed has
+    been denied nothing.
     """
     if any(one["code"] == 0 or _ANSWERED.search(one["output"]) for one in tries):
         return PASSED
-    return DENIED if len(tries) >= TRIES else UNTRIED
+    silent = [one for one in tries if one["code"] < NOT_RUN]
+    return DENIED if len(silent) >= TRIES else UNTRIED
 
 
 def _pod(placing: Placing, namespace: str, what: str, script: str) -> JSON:

@@ -215,7 +215,7 @@ class Run:
             one["outcome"] = pods.outcome(one["tries"])
             one["where"] = {"node": _node(pod), "address": there.address_of(pod) or _address(pod)}
             if one["outcome"] == plan.UNTRIED:
-                one["cause"] = site["problem"] or _("The probe pod ended before it tried.")
+                one["cause"] = site["problem"] or _not_run(one["tries"])
 
     def _judge(self) -> None:
         sites = {site["key"]: site for site in self._proof.sites}
@@ -327,6 +327,14 @@ def peer_of(row: Namespace) -> Namespace | None:
     ready = list(others.filter(state__in=READY, applied_revision__gt=0).order_by("name"))
     ready.sort(key=lambda one: (one.name not in named, one.isolation == Isolation.STRICT))
     return ready[0] if ready else None
+
+
+def _not_run(tries: list[JSON]) -> str:
+    for one in tries:
+        if one["code"] >= pods.NOT_RUN:
+            said = _("The probe's program did not run (exit code %(code)d): is it in %(image)s?")
+            return said % {"code": one["code"], "image": settings.PROBE_IMAGE}
+    return _("The probe pod ended before it tried.")
 
 
 def _node(pod: JSON) -> str:

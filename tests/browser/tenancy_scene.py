@@ -40,7 +40,7 @@ def attempts() -> list[dict[str, Any]]:
     return [
         {
             **asdict(one), "outcome": "passed", "tries": tries, "cause": "",
-            "command": f"wget -q -T 2 -O - http://{one.address}:{one.port}/name",
+            "command": f"nc -w 2 {one.address} {one.port}",
             "where": {"node": "node1", "address": "10.244.1.9"},
         }
         for one in proof_plan.plan(own, nobody, outside=("10.1.2.1", 6443))

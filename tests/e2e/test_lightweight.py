@@ -200,7 +200,7 @@ def test_the_isolation_proof_tells_the_truth_with_and_without_enforcement(
     leak = by_id["stranger-own-8080"]
     assert (leak["expected"], leak["outcome"]) == ("deny", "passed")
     assert leak["tries"][0]["code"] == 0
-    assert leak["tries"][0]["output"].startswith("flotilla-probe-listen-"), "the pod's own answer"
+    assert "flotilla-probe-listen-" in leak["tries"][0]["output"], "the pod's own answer"
     assert leak["where"]["address"] and leak["where"]["node"]
     for name in ("node-own", "own-own-8080", "stranger-stranger-8080", "own-stranger-8080"):
         assert by_id[name]["outcome"] == "passed", by_id[name]

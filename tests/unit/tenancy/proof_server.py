@@ -11,7 +11,7 @@ from tenancy.models import Namespace, Tenant
 from tenancy.proof_pods import MARK, PREFIX, TRIES
 from tests.unit.tenancy.cluster_server import ClusterServer, WritingHandler
 
-TRY = re.compile(r"^try (\S+) (?:wget .*//([\d.]+):(\d+)|nslookup \S+ ([\d.]+))", re.MULTILINE)
+TRY = re.compile(r"^try (\S+) (?:ask ([\d.]+) (\d+)|nslookup \S+ ([\d.]+)) &$", re.MULTILINE)
 # from which namespace, to which address: whether it is answered
 Reach = Callable[[str, str], bool]
 
@@ -59,7 +59,7 @@ class ProofServer(ClusterServer):
 
 
 def line(attempt: str, answered: bool) -> str:
-    said = "0|7.00|7.01|flotilla-probe" if answered else "1|7.00|9.00|wget: download timed out"
+    said = "0|7.00|7.01|flotilla-probe" if answered else "1|7.00|9.00|nc: timed out"
     return "".join(f"{MARK}|{attempt}|{n}|{said}\n" for n in range(1, TRIES + 1))
 
 

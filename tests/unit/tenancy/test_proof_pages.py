@@ -43,8 +43,8 @@ def owner(shop, admin) -> User:
 def ended(row: Namespace, verdict: str, reason: str = "enforced", **fields) -> IsolationProof:
     kept = [
         {
-            **one, "tries": [{"code": 1, "seconds": 2.0, "output": "wget: <b>timed out</b>"}] * 3,
-            "command": f"wget http://{one['address']}:{one['port']}/name", "cause": "",
+            **one, "tries": [{"code": 1, "seconds": 2.0, "output": "nc: <b>timed out</b>"}] * 3,
+            "command": f"nc -w 2 {one['address']} {one['port']}", "cause": "",
             "where": {"node": "node1", "address": "10.244.0.7"},
         }
         for one in attempts("strict")
@@ -75,7 +75,7 @@ def test_the_matrix_has_words_and_evidence(row, owner) -> None:
     assert GOOD in shown and "what must be denied was denied" in shown
     assert "must be denied" in shown and "Nothing lets it in." in shown
     assert "denied: right" in shown and "passed: right" in shown
-    assert "wget http://10.244.1.1:8080/name" in shown
+    assert "nc -w 2 10.244.1.1 8080" in shown
     assert "10.244.0.7 on node1" in shown and "3 tries" in shown
     assert "&lt;b&gt;timed out" in shown and "<b>timed" not in shown
     assert "olga" in shown

@@ -98,7 +98,7 @@ def test_a_plug_in_that_does_nothing_is_told_with_evidence(server, cluster, row,
     assert (proof.state, proof.verdict, proof.reason) == ("ended", "not_enforced", "leak")
     leak = next(one for one in proof.attempts if one["id"] == "stranger-own-8080")
     assert (leak["expected"], leak["outcome"]) == ("deny", "passed")
-    assert leak["command"].endswith(f"http://{server.addresses['web']}:8080/name")
+    assert leak["command"].endswith(f"nc -w 2 {server.addresses['web']} 8080")
     assert [(one["code"], one["seconds"]) for one in leak["tries"]] == [(0, 0.01)] * 3
     assert leak["where"]["address"] == "10.244.0.99"
     assert proof.ended and proof.by_name == "root" and proof.log
@@ -196,6 +196,21 @@ def test_a_prober_that_was_cut_short_has_denied_nothing(server, cluster, row, ad
     run(server, cluster, proof, everybody)
     assert proof.verdict == Verdict.NOT_PROVED
     assert seen(proof)["stranger-own-8080"] != "denied"
+
+
+@pytest.mark.parametrize("code", [126, 127, 139])
+def test_a_program_that_did_not_run_has_denied_nothing(server, cluster, row, admin, code) -> None:
+    proof = proof_actions.start(row, by=admin)
+    for _round in range(2):
+        keep(cluster)
+        server.work(enforcing(server))
+    for key, text in server.logs.items():
+        server.logs[key] = text.replace("|1|7.00|9.00|", f"|{code}|7.00|7.00|")
+    run(server, cluster, proof, everybody)
+    assert proof.verdict == Verdict.NOT_PROVED
+    silent = next(one for one in proof.attempts if one["id"] == "stranger-own-8080")
+    assert silent["outcome"] == "untried"
+    assert f"exit code {code}" in silent["cause"]
 
 
 def test_a_pod_that_the_kubelet_cannot_probe_is_too_strict(server, cluster, row, admin) -> None:
