@@ -28,6 +28,7 @@ from clusters.models import Cluster
 from clusters.pools_rules import POOL_LABEL
 from console.audit.record import record
 from tenancy import proof_cluster as there
+from tenancy import proof_notices
 from tenancy import proof_plan as plan
 from tenancy import proof_pods as pods
 from tenancy.desired import NamespaceSpec, spec_of, toleration
@@ -314,6 +315,7 @@ class Run:
                        "isolation": proof.isolation},
             )  # fmt: skip
             if proof.namespace:
+                proof_notices.tell_of(proof, proof.namespace)
                 forget_old(proof.namespace)
 
 

@@ -89,6 +89,15 @@ KINDS: Mapping[str, Kind] = {
         lasting=False,
         members_page=True,
     ),
+    "isolation.lost": Kind(
+        _("Isolation no longer enforced"),
+        _(
+            "The isolation of %(namespace)s (%(tenant)s) on %(cluster)s was enforced and is no "
+            "more: probe pods went through where nothing may."
+        ),
+        _("The isolation of %(namespace)s on %(cluster)s is enforced again."),
+        permission="tenants.view",
+    ),
     "request.ending": Kind(
         _("Granted quota ends soon"),
         _("What %(tenant)s was given ends on %(until)s: %(what)s"),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from clusters.kube import ClusterUnreachable, connect
 from console.accounts.models import Role
 from console.audit.models import AuditEvent
+from console.notices.models import Notice
 from tenancy import proof_actions, proof_run
 from tenancy.models import IsolationProof, Namespace, ProofState, Tenant, Verdict
 from tenancy.proof_actions import ProofRefusedError
@@ -122,6 +123,16 @@ def test_a_plug_in_that_acts_is_enforced_and_nothing_is_left(
     before = len(server.requests)
     keep(cluster)
     assert len(server.requests) == before, "nothing more is asked"
+
+
+def test_what_was_enforced_and_is_no_more_is_told(server, cluster, row, admin) -> None:
+    lost = Notice.objects.filter(kind="isolation.lost", resolved=None)
+    for reach, told in ((everybody, 0), (enforcing(server), 0), (everybody, 1)):
+        run(server, cluster, proof_actions.start(row, by=admin), reach)
+        assert lost.count() == told
+    run(server, cluster, proof_actions.start(row, by=admin), enforcing(server))
+    assert not lost.exists()
+    assert Notice.objects.filter(kind="isolation.lost").count() == 1
 
 
 def test_the_pods_are_harmless_and_found_by_label(server, cluster, tenant, row, admin) -> None:
