@@ -68,6 +68,14 @@ CONTROL_PLANE_TAINT: Since[str] = Since(
 TOKEN_SECRETS = _until(24)
 # cgroup v1: the kubelet wants failCgroupV1: false from 1.35 on (KEP-5573).
 CGROUP_V1_OPT_IN = _from(35)
+# Pod Security is on by itself from 1.23 on, as beta (CHANGELOG-1.23); before, the admission plug-in
+# PodSecurityPolicy does its work. The kind left in 1.25 (CHANGELOG-1.25), the plug-in with it.
+POD_SECURITY_POLICY = _until(23)
+POD_SECURITY_POLICY_KIND = _until(25)
+# Services with externalIPs take over traffic to any address (CVE-2020-8554); the plug-in that
+# refuses them came in 1.21 (CHANGELOG-1.21). One version later here: the lab's 1.21 is the source
+# of 1.20 under another name, and a name that it does not know stops an API server.
+DENY_EXTERNAL_IPS = _from(22)
 # The API of the pod disruption budget and of cron jobs that tools should speak.
 POLICY_API: Since[str] = Since(((0, "policy/v1beta1"), (21, "policy/v1")))
 # From 1.27 on a starting kubelet reports until it is Ready (CHANGELOG-1.27, fast status update at
@@ -164,6 +172,20 @@ def containerd_new_enough(kubernetes: str, containerd: str) -> bool:
     found = re.match(r"(?:\d+:)?v?(\d{1,3})\.(\d{1,3})", containerd)
     least = CONTAINERD_MINIMUM.at(minor(kubernetes))
     return found is None or (int(found[1]), int(found[2])) >= least
+
+
+def admission_plugins(version: str) -> list[str]:
+    """The API server's admission plug-ins beside those that are on by themselves.
+
+    A name that a version does not know keeps its API server from starting.
+    """
+    at = minor(version)
+    found = ["NodeRestriction", "PodNodeSelector", "PodTolerationRestriction"]
+    if DENY_EXTERNAL_IPS.at(at):
+        found.append("DenyServiceExternalIPs")
+    if POD_SECURITY_POLICY.at(at):
+        found.append("PodSecurityPolicy")
+    return found
 
 
 def kubelet_flags(version: str, pause_image: str) -> list[str]:

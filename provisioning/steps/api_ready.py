@@ -10,6 +10,7 @@ from provisioning.steps.certificates import needs_bootstrap
 from provisioning.steps.control_plane import COMPONENTS
 from provisioning.steps.layout import KUBECTL, KUBERNETES, as_yaml
 from provisioning.steps.objects import first_objects
+from provisioning.steps.pod_policies import pod_policies, without_policies
 from provisioning.steps.resources import Command, File, Resource, Wait, digest
 from provisioning.texts import gettext as _
 
@@ -22,7 +23,7 @@ class ApiReady(Step):
     timeout = 300
 
     def resources(self, ctx: Context) -> Sequence[Resource]:
-        """One wait, or two."""
+        """One wait, or two; on a cluster that ran before, the pod security policies."""
         found: list[Resource] = [
             Wait(
                 "api",
@@ -38,7 +39,8 @@ class ApiReady(Step):
         ]
         if ctx.spec.vip:
             found.append(self._entry(ctx))
-        return found
+        # A cluster that comes back from a snapshot may have been saved without them.
+        return [*found, *(pod_policies(ctx) if ctx.spec.running else [])]
 
     @staticmethod
     def _entry(ctx: Context) -> Wait:
@@ -62,7 +64,7 @@ class FirstObjects(Step):
     timeout = 120
 
     def resources(self, ctx: Context) -> Sequence[Resource]:
-        """The rights, and the bootstrap token while a kubelet has yet to introduce itself."""
+        """The rights and policies, and the bootstrap token while a kubelet has yet to say hello."""
         objects = first_objects()
         path = f"{KUBERNETES}/objects/flotilla-rights.yaml"
         found: list[Resource] = [
@@ -74,6 +76,8 @@ class FirstObjects(Step):
                 unless=f"{KUBECTL} get -f {path}",
                 version=digest(objects),
             ),
+            *pod_policies(ctx),
+            *without_policies(ctx.spec),
         ]
         token = ctx.material.get("bootstrap.token", "")
         if any(needs_bootstrap(ctx, host) for host in ctx.spec.hosts):

@@ -19,6 +19,7 @@ from provisioning.steps.layout import (
     as_yaml,
     unit_file,
 )
+from provisioning.steps.pod_policies import pod_policies
 from provisioning.steps.resources import File, Resource, Unit
 
 LOCAL_API = f"https://127.0.0.1:{API_PORT}"
@@ -92,6 +93,11 @@ def authentication_config(version: str) -> str | None:
     )
 
 
+def admission_flag(version: str) -> str:
+    """The API server's flag that switches on admission plug-ins."""
+    return f"--enable-admission-plugins={','.join(versions.admission_plugins(version))}"
+
+
 def apiserver_flags(ctx: Context) -> list[str]:
     """The API server's command line. CIS 1.2 names most of it."""
     spec, here = ctx.spec, ctx.here
@@ -129,7 +135,7 @@ def apiserver_flags(ctx: Context) -> list[str]:
         f"--proxy-client-cert-file={PKI}/front-proxy-client.crt",
         f"--proxy-client-key-file={PKI}/front-proxy-client.key",
         "--authorization-mode=Node,RBAC",
-        "--enable-admission-plugins=NodeRestriction",
+        admission_flag(spec.release.version),
         "--enable-bootstrap-token-auth=true",
         anonymous,
         "--allow-privileged=true",
@@ -210,7 +216,9 @@ class ControlPlane(Step):
         units = self._units(ctx)
         restarts = tuple(file.key for file in files)
         release = ctx.spec.release.version
-        found: list[Resource] = [*files]
+        # Before an API server asks for them: one of a cluster that runs refuses every pod else.
+        policies = pod_policies(ctx) if ctx.spec.running else []
+        found: list[Resource] = [*files, *policies]
         found += units.values()
         found += [
             Unit(

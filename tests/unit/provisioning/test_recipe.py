@@ -129,13 +129,31 @@ def test_the_api_server_is_as_strict_as_the_benchmark_asks(spec: ClusterSpec) ->
         "--anonymous-auth=false",
         "--profiling=false",
         "--authorization-mode=Node,RBAC",
-        "--enable-admission-plugins=NodeRestriction",
+        "--enable-admission-plugins="
+        "NodeRestriction,PodNodeSelector,PodTolerationRestriction,PodSecurityPolicy",
         "--kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt",
         "--audit-policy-file=/etc/kubernetes/audit-policy.yaml",
         "--encryption-provider-config=/etc/kubernetes/encryption.yaml",
         "--tls-min-version=VersionTLS12",
     ):
         assert wanted in flags
+
+
+@pytest.mark.parametrize(
+    ("version", "policies", "addresses"),
+    [("v1.20.2", True, False), ("v1.21.14", True, False), ("v1.22.17", True, True),
+     ("v1.23.0", False, True), ("v1.24.17", False, True), ("v1.25.0", False, True),
+     ("v1.37.0", False, True)],
+)  # fmt: skip
+def test_an_api_server_is_told_of_no_plugin_that_it_does_not_know(
+    version: str, policies: bool, addresses: bool
+) -> None:
+    spec = make_spec(version)
+    flags = apiserver_flags(context(spec, spec.hosts[0]))
+    (plugins,) = [f.partition("=")[2].split(",") for f in flags if "admission-plugins=" in f]
+    assert ("PodSecurityPolicy" in plugins) == policies
+    assert ("DenyServiceExternalIPs" in plugins) == addresses
+    assert {"NodeRestriction", "PodNodeSelector", "PodTolerationRestriction"} <= set(plugins)
 
 
 def test_newer_versions_let_anonymous_ask_for_health_and_nothing_else() -> None:
