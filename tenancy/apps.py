@@ -21,6 +21,7 @@ class TenancyConfig(AppConfig):
             group_uses,
             kubeconfig_expiry,
             kubeconfigs,
+            pod_security_policies,
             proof_run,
             reconcile,
             request_actions,
@@ -28,6 +29,8 @@ class TenancyConfig(AppConfig):
         )
 
         ending.register(cluster_ends.dependents, cluster_ends.leave)
+        # Before the namespaces: nobody gets into one whose policy does not hold yet.
+        upkeep.register("pod security policies", pod_security_policies.keep)
         upkeep.register("namespaces", reconcile.keep)
         upkeep.register("kubeconfigs", kubeconfigs.keep)
         upkeep.register("isolation proofs", proof_run.keep)

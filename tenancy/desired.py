@@ -35,6 +35,15 @@ QUOTA, PRIORITY, DEFAULTS = "flotilla", "flotilla-priority", "flotilla"
 # Of the admission plug-ins PodNodeSelector and PodTolerationRestriction ("Admission Control").
 NODE_SELECTOR = "scheduler.alpha.kubernetes.io/node-selector"
 TOLERATIONS = "scheduler.alpha.kubernetes.io/defaultTolerations"
+TOLERABLE = "scheduler.alpha.kubernetes.io/tolerationsWhitelist"
+# What controllers and the API server themselves put into pods, or nodes need in trouble.
+_EVERYWHERE = tuple(
+    f"node.kubernetes.io/{name}"
+    for name in (
+        "not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure",
+        "network-unavailable", "unschedulable",
+    )
+)  # fmt: skip
 SECURITY = "pod-security.kubernetes.io/"
 # Counted by the console alone.
 NOT_OF_CLUSTERS = frozenset({"namespaces"})
@@ -123,6 +132,7 @@ def namespace(spec: NamespaceSpec) -> JSON:
         annotations[NODE_SELECTOR] = f"{POOL_LABEL}={spec.pool}"
         if spec.pool_taints:
             annotations[TOLERATIONS] = json.dumps([toleration(t) for t in spec.pool_taints])
+        annotations[TOLERABLE] = json.dumps(_tolerable(spec.pool_taints))
     metadata = {"name": spec.name, "labels": labels, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
@@ -194,6 +204,12 @@ def toleration(taint: Mapping[str, str]) -> JSON:
     """What lets a pod onto nodes with a taint of a pool."""
     value = taint.get("value", "")
     return {"key": taint["key"], "operator": "Equal", "value": value, "effect": taint["effect"]}
+
+
+def _tolerable(taints: tuple[Mapping[str, str], ...]) -> list[JSON]:
+    """What pods of the pool may tolerate: its own taints, and those that nodes get in trouble."""
+    own = [{"key": t["key"], "operator": "Exists", "effect": t["effect"]} for t in taints]
+    return [*own, *({"key": key, "operator": "Exists"} for key in _EVERYWHERE)]
 
 
 def _object(of: NamespaceSpec, version: str, kind: str, name: str, **content: Any) -> JSON:

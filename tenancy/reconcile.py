@@ -14,7 +14,6 @@ from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from clusters.guarded import is_guarded
@@ -29,7 +28,8 @@ from clusters.kube import (
 )
 from clusters.kube.skew import minor_of
 from clusters.models import Cluster
-from tenancy import compare, desired, drift, leaving, roles
+from tenancy import compare, desired, drift, leaving, pod_security_policies, roles
+from tenancy.consoles import console_id
 from tenancy.desired import NamespaceSpec, path_of, spec_of
 from tenancy.isolation import NAME_LABEL, named_namespaces
 from tenancy.models import Isolation, Namespace, NamespaceState
@@ -46,11 +46,6 @@ MOST_REASON = 2000
 SOON = (NamespaceState.PENDING, NamespaceState.DELETING, NamespaceState.RELEASING)
 # From this minor version on, API servers label namespaces with their names themselves.
 NAMES_ITSELF = 21
-
-
-def console_id() -> str:
-    """Tells this console from others that may know the same cluster."""
-    return salted_hmac("flotilla.console", "clusters").hexdigest()[:12]
 
 
 def keep(cluster: Cluster, connection: Connection, held: Held) -> None:
@@ -194,6 +189,7 @@ class Round:
             self._held()
             # By POST, which refuses a name that somebody takes at this very moment.
             self._connection.post(NAMESPACES, wanted[0])
+            pod_security_policies.bind_new(self._cluster, self._connection, row)
         else:
             parts = self._there.parts(row.name)
         there = {**parts, **({("Namespace", row.name): live} if live is not None else {})}

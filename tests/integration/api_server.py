@@ -16,13 +16,23 @@ import threading
 import time
 from pathlib import Path
 
+import yaml
+
+from clusters.inventory.kinds import object_path
 from clusters.kube import Connection, KubeError, NotFound
 from clusters.kube.credentials import Credentials
 from lab import kubernetes
-from provisioning import pki
+from provisioning import pki, versions
 from provisioning.pki import Leaf, Pair
+from provisioning.steps import pod_policies
+from provisioning.steps.control_plane import admission_flag
 
 START_SECONDS = 300.0
+_PLURALS = {
+    "PodSecurityPolicy": "podsecuritypolicies",
+    "ClusterRole": "clusterroles",
+    "ClusterRoleBinding": "clusterrolebindings",
+}
 
 
 def missing() -> str:
@@ -65,11 +75,12 @@ def free_port() -> int:
 class RealApiServer:
     """connection(): as a cluster's admin; down() and up() stop and start it on the same port.
 
-    plugins: admission plug-ins beside those that are on by themselves.
+    provisioned: with the admission plug-ins, and what they need, that the console gives to the
+    clusters that it makes of this version.
     """
 
-    def __init__(self, *plugins: str) -> None:
-        self._plugins = plugins
+    def __init__(self, *, provisioned: bool = False) -> None:
+        self._provisioned = provisioned
         self.apiserver, self._etcd = _programs()
         self.port, etcd, peer = free_port(), free_port(), free_port()
         self._etcd_url, self._peer_url = f"http://127.0.0.1:{etcd}", f"http://127.0.0.1:{peer}"
@@ -129,7 +140,7 @@ class RealApiServer:
             # Its token comes from a controller that does not run here.
             "--disable-admission-plugins=ServiceAccount",
             "--storage-media-type=application/json",
-            *([f"--enable-admission-plugins={','.join(self._plugins)}"] if self._plugins else []),
+            *([admission_flag(self._version())] if self._provisioned else []),
         )
         ends = time.monotonic() + START_SECONDS
         connection = self.connection()
@@ -137,6 +148,8 @@ class RealApiServer:
             try:
                 connection.readyz(1.0)
                 connection.get_json("/api/v1/namespaces/default")
+                if self._provisioned:
+                    self._policies(connection)
                 return
             except KubeError as error:
                 if self.process.poll() is not None or time.monotonic() > ends:
@@ -145,6 +158,20 @@ class RealApiServer:
                         f"kube-apiserver does not start: {error}\n{tail}"
                     ) from None
                 time.sleep(0.1)
+
+    def _version(self) -> str:
+        """ "v1.21.0", as the program says."""
+        said = subprocess.run([self.apiserver, "--version"], capture_output=True, check=True)
+        return said.stdout.decode().split()[-1]
+
+    def _policies(self, connection: Connection) -> None:
+        """What the recipe gives to kubectl, in its order."""
+        if not versions.POD_SECURITY_POLICY.at(versions.minor(self._version())):
+            return
+        for body in yaml.safe_load_all(f"{pod_policies.opening()}---\n{pod_policies.policies()}"):
+            plural = _PLURALS[body["kind"]]
+            path = object_path(body["apiVersion"], plural, "", body["metadata"]["name"])
+            connection.apply(path, body, force=True)
 
     def down(self) -> None:
         """Kill the API server; etcd keeps running."""

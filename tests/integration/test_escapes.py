@@ -12,7 +12,7 @@ import pytest
 from clusters.kube import Connection, Forbidden, Impersonation, KubeError
 from clusters.kube.skew import minor_of
 from clusters.models import ResourcePool
-from tenancy import enforced, reconcile
+from tenancy import enforced, pod_security_policies, reconcile
 from tenancy.models import Namespace, NamespaceState, Tenant
 from tests.factories import ClusterFactory
 from tests.integration.api_server import RealApiServer, missing
@@ -48,8 +48,10 @@ def pod(name: str, **spec: Any) -> JSON:
 class Attempt:
     what: str
     call: Callable[[Connection], object]
-    # The first minor of Kubernetes that refuses it by itself; enforced.py says so on older ones.
+    # The first minor of Kubernetes for which the console has it refused; enforced.py says so.
     since: int = 0
+    # Of a refusal that the API server answers with 500.
+    words: str = "-"
 
 
 def anonymous(**spec: Any) -> JSON:
@@ -80,6 +82,11 @@ def acting_as(user: str, *groups: str) -> Callable[[Connection], object]:
 OWN_BINDING = f"{RBAC}/namespaces/shop-web/rolebindings"
 PRIVILEGED = {"container": {"securityContext": {"privileged": True}}}
 HOST_PATH = {"volumes": [{"name": "h", "hostPath": {"path": "/"}}]}
+HOST_PORT = {"container": {"ports": [{"containerPort": 80, "hostPort": 80}]}}
+CAPABLE = {"container": {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}}
+SYSCTL = {"securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}
+PROC = {"container": {"securityContext": {"procMount": "Unmasked"}}}
+SILVER = {"key": "pool", "operator": "Equal", "value": "silver", "effect": "NoSchedule"}
 LABELS = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
 
 ATTEMPTS = (
@@ -325,16 +332,57 @@ ATTEMPTS = (
             {"spec": {"holderIdentity": "me"}},
         ),
     ),
-    Attempt("pods: privileged", post(f"{OWN}/pods", anonymous(**PRIVILEGED)), since=23),
-    Attempt("pods: the host's files", post(f"{OWN}/pods", anonymous(**HOST_PATH)), since=23),
-    Attempt("pods: the host's network", post(f"{OWN}/pods", anonymous(hostNetwork=True)), since=23),
-    Attempt("pods: the host's processes", post(f"{OWN}/pods", anonymous(hostPID=True)), since=23),
+    Attempt("pods: privileged", post(f"{OWN}/pods", anonymous(**PRIVILEGED))),
+    Attempt("pods: the host's files", post(f"{OWN}/pods", anonymous(**HOST_PATH))),
+    Attempt("pods: the host's network", post(f"{OWN}/pods", anonymous(hostNetwork=True))),
+    Attempt("pods: the host's processes", post(f"{OWN}/pods", anonymous(hostPID=True))),
+    Attempt("pods: the host's shared memory", post(f"{OWN}/pods", anonymous(hostIPC=True))),
+    Attempt("pods: a port of the host", post(f"{OWN}/pods", anonymous(**HOST_PORT))),
+    Attempt("pods: a capability of root", post(f"{OWN}/pods", anonymous(**CAPABLE))),
+    Attempt("pods: a setting of the host's kernel", post(f"{OWN}/pods", anonymous(**SYSCTL))),
+    Attempt("pods: the whole of /proc", post(f"{OWN}/pods", anonymous(**PROC))),
+    Attempt(
+        "pods: privileged, by a service account of the namespace",
+        post(f"{OWN}/pods", anonymous(**PRIVILEGED, serviceAccountName="default")),
+    ),
+    Attempt(
+        "PodSecurityPolicy: bind the one that allows everything",
+        post(
+            OWN_BINDING,
+            named("b", roleRef={**ADMIN, "name": "flotilla:pod-security:privileged"}, subjects=ME),
+        ),
+    ),
+    Attempt(
+        "PodSecurityPolicy: change the namespace's binding",
+        delete(f"{OWN_BINDING}/flotilla:pod-security"),
+    ),
+    Attempt(
+        "pool: tolerate the taints of every node",
+        post(f"{OWN}/pods", anonymous(tolerations=[{"operator": "Exists"}])),
+        words="conflict with its namespace whitelist",
+    ),
+    Attempt(
+        "pool: tolerate the taint of another pool",
+        post(f"{OWN}/pods", anonymous(tolerations=[SILVER])),
+        words="conflict with its namespace whitelist",
+    ),
+    Attempt(
+        "services: another's address (CVE-2020-8554)",
+        post(
+            f"{OWN}/services",
+            {
+                "metadata": {"generateName": "svc-"},
+                "spec": {"ports": [{"port": 443}], "externalIPs": ["192.0.2.9"]},
+            },
+        ),
+        since=22,
+    ),
 )
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RealApiServer]:
-    with RealApiServer("PodNodeSelector") as server:
+    with RealApiServer(provisioned=True) as server:
         yield server
 
 
@@ -368,6 +416,24 @@ def allowed_in_time(call: Callable[[], object]) -> None:
             time.sleep(0.3)
 
 
+def keep(cluster: Any, conn: Connection) -> None:
+    """A round of the watcher, in the order of tenancy/apps.py."""
+    pod_security_policies.keep(cluster, conn, lambda: None)
+    reconcile.keep(cluster, conn, lambda: None)
+
+
+def refused_in_time(call: Callable[[], object]) -> None:
+    """The authorizer forgets a binding by a watch, too."""
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        try:
+            call()
+        except Forbidden:
+            return
+        time.sleep(0.3)
+    raise AssertionError("it is still allowed")
+
+
 @pytest.fixture
 def prepared(server: RealApiServer) -> Iterator[tuple[Connection, Any]]:
     conn = server.connection()
@@ -377,7 +443,7 @@ def prepared(server: RealApiServer) -> Iterator[tuple[Connection, Any]]:
         tenant_with("shop", "shop-web", cluster, quota={"pods": "5"}, pool=pool),
         tenant_with("bank", "bank-pay", cluster),
     ]
-    reconcile.keep(cluster, conn, lambda: None)
+    keep(cluster, conn)
     for row in rows:
         row.refresh_from_db()
         assert row.state == NamespaceState.APPLIED, row.state_reason
@@ -421,9 +487,11 @@ def test_nobody_gets_out_of_their_namespace(server, prepared, role, capsys):
                 assert "exceeded quota" in str(error)
         except KubeError as error:
             result = f"failed otherwise ({error.status}): {error.cause}"
+            if attempt.words in result:
+                result = f"refused ({error.status}, {attempt.words})"
         if result == "NOT REFUSED" and minor < attempt.since:
             result = f"only Kubernetes 1.{attempt.since} refuses it; tenancy.enforced says so"
-        elif result != "refused (403)":
+        elif not result.startswith("refused"):
             got_out.append(attempt.what)
         table.append(f"| {attempt.what:<66} | {result} |")
     with capsys.disabled():
@@ -433,8 +501,7 @@ def test_nobody_gets_out_of_their_namespace(server, prepared, role, capsys):
     assert sum("refused (403)" in line for line in table) >= 30
     row = Namespace.objects.select_related("cluster").get(name="shop-web")
     told = {one.what: one.state for one in enforced.of(row)}
-    if minor < 23:
-        assert told["pod_security"] == enforced.NO
+    assert (told.get("addresses") == enforced.YES) == (minor >= 22)
 
 
 def test_a_viewer_reads_and_changes_nothing_and_a_stranger_not_even_that(server, prepared):
@@ -457,3 +524,87 @@ def test_a_viewer_reads_and_changes_nothing_and_a_stranger_not_even_that(server,
         for path in (f"{OWN}/pods", f"{OWN}/secrets", OWN):
             with pytest.raises(Forbidden):
                 stranger.get_json(path)
+
+
+def as_replicasets(server: RealApiServer) -> Connection:
+    """As the controller that makes the pods of Deployments, in every namespace."""
+    groups = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
+    return server.connection("system:serviceaccount:kube-system:replicaset-controller", *groups)
+
+
+def of_deployment(**spec: Any) -> JSON:
+    return anonymous(serviceAccountName="default", **spec)
+
+
+def test_a_deployment_is_no_way_around_it(server, prepared):
+    conn, _cluster = prepared
+    count_like_the_controller(conn)
+    controller = as_replicasets(server)
+    allowed_in_time(lambda: controller.post(f"{OWN}/pods", of_deployment()))
+    for spec in (PRIVILEGED, HOST_PATH, {"hostNetwork": True}, {"hostPID": True}):
+        with pytest.raises(Forbidden):
+            controller.post(f"{OWN}/pods", of_deployment(**spec))
+    # What keeps the cluster running is none of a tenant's, and goes on as before.
+    for namespace in ("kube-system", "default"):
+        allowed_in_time(
+            lambda at=namespace: controller.post(
+                f"/api/v1/namespaces/{at}/pods", of_deployment(**PRIVILEGED, **HOST_PATH)
+            )
+        )
+
+
+def test_a_new_namespace_of_nobodys_waits_for_the_watcher_and_no_longer(server, prepared):
+    conn, cluster = prepared
+    controller = as_replicasets(server)
+    conn.post("/api/v1/namespaces", named("made-by-kubectl"))
+    pods = "/api/v1/namespaces/made-by-kubectl/pods"
+    with pytest.raises(Forbidden):
+        controller.post(pods, of_deployment(**PRIVILEGED))
+    keep(cluster, conn)
+    allowed_in_time(lambda: controller.post(pods, of_deployment(**PRIVILEGED)))
+
+
+def test_a_stricter_level_holds_from_the_next_round_on(server, prepared):
+    conn, cluster = prepared
+    count_like_the_controller(conn)
+    them = server.connection("flotilla:user:7", "flotilla:tenant:shop:developer")
+    root = anonymous(container={"securityContext": {"runAsUser": 0}})
+    allowed_in_time(lambda: them.post(f"{OWN}/pods", root))
+    Namespace.objects.filter(name="shop-web").update(pod_security="restricted", revision=2)
+    keep(cluster, conn)
+    escalating = {"container": {"securityContext": {"allowPrivilegeEscalation": True}}}
+    refused_in_time(lambda: them.post(f"{OWN}/pods", root))
+    refused_in_time(lambda: them.post(f"{OWN}/pods", anonymous(**escalating)))
+    made = them.post(f"{OWN}/pods", anonymous())
+    context = made["spec"]["containers"][0]["securityContext"]
+    assert context["capabilities"]["drop"] == ["ALL"]
+    assert context["allowPrivilegeEscalation"] is False and context["runAsNonRoot"] is True
+    Namespace.objects.filter(name="shop-web").update(pod_security="baseline", revision=3)
+    keep(cluster, conn)
+
+
+def test_who_wishes_for_a_name_that_is_taken_changes_nothing_there(server, prepared):
+    conn, cluster = prepared
+    conn.post("/api/v1/namespaces", named("monitoring"))
+    keep(cluster, conn)
+    shop = Tenant.objects.get(slug="shop")
+    Namespace.objects.create(
+        tenant=shop, cluster=cluster, name="monitoring", pod_security="restricted"
+    )
+    keep(cluster, conn)
+    assert Namespace.objects.get(name="monitoring").state == NamespaceState.FAILED
+    controller = as_replicasets(server)
+    pods = "/api/v1/namespaces/monitoring/pods"
+    allowed_in_time(lambda: controller.post(pods, of_deployment(**PRIVILEGED)))
+
+
+def test_without_tenants_everybody_goes_on_as_without_policies(server, prepared):
+    conn, cluster = prepared
+    Namespace.objects.filter(cluster=cluster).delete()
+    keep(cluster, conn)
+    conn.post("/api/v1/namespaces", named("free"))
+    allowed_in_time(
+        lambda: as_replicasets(server).post(
+            "/api/v1/namespaces/free/pods", of_deployment(**PRIVILEGED)
+        )
+    )

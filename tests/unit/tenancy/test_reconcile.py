@@ -12,6 +12,7 @@ from clusters.kube import ClusterUnreachable, connect
 from clusters.models import ClusterStatus, ResourcePool
 from clusters.upkeep import Upkeep
 from tenancy import desired, reconcile, roles
+from tenancy.consoles import console_id
 from tenancy.models import Namespace, NamespaceState, Tenant
 from tests.unit.clusters.rows import cluster_of
 from tests.unit.clusters.test_watcher import until
@@ -47,7 +48,7 @@ def keep(cluster, held=lambda: None) -> None:
 
 def as_applied(server: ClusterServer, row: Namespace) -> None:
     """What the cluster has when everything of a row is there."""
-    for body in desired.manifests(desired.spec_of(row, reconcile.console_id())):
+    for body in desired.manifests(desired.spec_of(row, console_id())):
         resource, namespace, name = server.place(desired.path_of(body))
         server.objects[resource][f"{namespace}/{name}".lstrip("/")] = body
 
