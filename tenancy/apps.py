@@ -18,6 +18,7 @@ class TenancyConfig(AppConfig):
         from tenancy import (
             audiences,
             cluster_ends,
+            dry_runs,
             group_uses,
             kubeconfig_expiry,
             kubeconfigs,
@@ -32,6 +33,7 @@ class TenancyConfig(AppConfig):
         # Before the namespaces: nobody gets into one whose policy does not hold yet.
         upkeep.register("pod security policies", pod_security_policies.keep)
         upkeep.register("namespaces", reconcile.keep)
+        upkeep.register("dry runs", dry_runs.keep)
         upkeep.register("kubeconfigs", kubeconfigs.keep)
         upkeep.register("isolation proofs", proof_run.keep)
         group_actions.register(group_uses.uses)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from clusters import manifest_text
 from clusters.kube.skew import minor_of
 from clusters.manifest_text import Manifest
-from tenancy import quotas, use
+from tenancy import enforced, quotas, use
 from tenancy.amounts import NAMESPACES, RESOURCES, Amounts, Resource, human, read, total
 from tenancy.fit_nodes import Placement, Room, place, release, rooms_of
 from tenancy.fit_objects import (
@@ -32,7 +32,7 @@ from tenancy.fit_objects import (
     there,
 )
 from tenancy.fit_pods import Default, Pods, as_map, images_of, pods_of, rolls_only_with
-from tenancy.fit_security import ENFORCED_SINCE, Violation, violations
+from tenancy.fit_security import Violation, violations
 from tenancy.models import Namespace
 
 Topic = Literal["object", "limits", "quota", "security", "nodes", "allowed"]
@@ -131,7 +131,7 @@ class Report:
     """What would happen.
 
     objects: (about, whether it is new). violations: (about, what pod security refuses).
-    enforced: whether this cluster's version enforces pod security. seen: when the cluster
+    enforced: whether the cluster enforces pod security here. seen: when the cluster
     last answered; figures are as old as that. None: never, and nothing is known of it.
     """
 
@@ -179,8 +179,8 @@ class _Fit:
         self._namespace, self._tenant = namespace, namespace.tenant
         self._cluster = namespace.cluster
         self._minor = _minor(self._cluster.version)
-        enforced = self._minor >= ENFORCED_SINCE
-        self.report = Report(namespace, self._cluster.seen, enforced)
+        holds = enforced.holds_pod_security(namespace)
+        self.report = Report(namespace, self._cluster.seen, holds)
         self._quota = read(namespace.quota)
         self._manifests = [one for one in manifests if self._belongs_here(one)]
         self._there = there(namespace, self._manifests)

@@ -17,7 +17,6 @@ from tenancy.models_namespaces import PodSecurity
 
 JSON = Mapping[str, Any]
 
-ENFORCED_SINCE = 23
 _WINDOWS_SINCE = 25
 _HOSTS_SINCE = 34
 _ADD_BASELINE = frozenset(

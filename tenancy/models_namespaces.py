@@ -85,6 +85,9 @@ class Namespace(models.Model):
     remaining = models.JSONField(default=list, blank=True)
     # When the watcher last compared it.
     checked = models.DateTimeField(null=True, blank=True)
+    # When the cluster was last asked what it lets through, and what it answered: tenancy.dry_runs.
+    proved = models.DateTimeField(null=True, blank=True)
+    proof = models.JSONField(default=dict, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL,
         related_name="+",

@@ -287,6 +287,8 @@ class Round:
             return
         if "state" in changed:
             changed["state_since"] = now
+        if "applied_revision" in changed:
+            changed["proved"] = None  # what was proved was so of another wish
         unchanged = Namespace.objects.filter(pk=row.pk, revision=row.revision, state=row.state)
         unchanged.update(checked=now, **changed)
 

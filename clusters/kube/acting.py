@@ -72,6 +72,14 @@ class Acting(Connection):
         query = {**_query(True), "force": "true" if force else "false"}
         return self._send("PATCH", path, query, body, APPLY_PATCH, timeout, self.who)
 
+    def try_create(self, path: str, body: JSON, *, timeout: float = READ_SECONDS) -> JSON:
+        """What creating an object in a collection would make; nothing is kept.
+
+        timeout in seconds. Raises KubeError.
+        """
+        query = _query(True)
+        return self._send("POST", path, query, body, "application/json", timeout, self.who)
+
     def _get(
         self,
         path: str,

@@ -12,7 +12,7 @@ import pytest
 from clusters.kube import Connection, Forbidden, Impersonation, KubeError
 from clusters.kube.skew import minor_of
 from clusters.models import ResourcePool
-from tenancy import enforced, pod_security_policies, reconcile
+from tenancy import dry_runs, enforced, pod_security_policies, reconcile
 from tenancy.models import Namespace, NamespaceState, Tenant
 from tests.factories import ClusterFactory
 from tests.integration.api_server import RealApiServer, missing
@@ -418,8 +418,16 @@ def allowed_in_time(call: Callable[[], object]) -> None:
 
 def keep(cluster: Any, conn: Connection) -> None:
     """A round of the watcher, in the order of tenancy/apps.py."""
-    pod_security_policies.keep(cluster, conn, lambda: None)
-    reconcile.keep(cluster, conn, lambda: None)
+    for keeper in (pod_security_policies.keep, reconcile.keep, dry_runs.keep):
+        keeper(cluster, conn, lambda: None)
+
+
+def proved(cluster: Any, conn: Connection) -> dict[str, str]:
+    """What the page says of shop-web after it was tried anew, "what": "yes", "no" or "unknown"."""
+    Namespace.objects.filter(cluster=cluster).update(proved=None)
+    dry_runs.keep(cluster, conn, lambda: None)
+    row = Namespace.objects.select_related("cluster", "tenant").get(name="shop-web")
+    return {one.what: one.state for one in enforced.of(row)}
 
 
 def refused_in_time(call: Callable[[], object]) -> None:
@@ -499,8 +507,8 @@ def test_nobody_gets_out_of_their_namespace(server, prepared, role, capsys):
         print("\n".join(table))
     assert got_out == [], "\n".join(table)
     assert sum("refused (403)" in line for line in table) >= 30
-    row = Namespace.objects.select_related("cluster").get(name="shop-web")
-    told = {one.what: one.state for one in enforced.of(row)}
+    told = proved(cluster, conn)
+    assert told["pod_security"] == told["pool"] == enforced.YES
     assert (told.get("addresses") == enforced.YES) == (minor >= 22)
 
 
@@ -524,6 +532,48 @@ def test_a_viewer_reads_and_changes_nothing_and_a_stranger_not_even_that(server,
         for path in (f"{OWN}/pods", f"{OWN}/secrets", OWN):
             with pytest.raises(Forbidden):
                 stranger.get_json(path)
+
+
+def test_a_full_quota_is_no_proof_and_hides_none(server, prepared):
+    conn, cluster = prepared
+    count_like_the_controller(conn, pods="5")
+    them = server.connection("flotilla:user:7", "flotilla:tenant:shop:developer")
+    refused_in_time(lambda: them.post(f"{OWN}/pods", anonymous()))
+    assert proved(cluster, conn)["pod_security"] == enforced.YES
+    count_like_the_controller(conn)
+
+
+def test_a_proof_keeps_nothing(server, prepared):
+    conn, cluster = prepared
+
+    def there() -> set[str]:
+        lists = (conn.listing(f"{OWN}/{plural}").items for plural in ("pods", "services"))
+        return {item["metadata"]["uid"] for items in lists for item in items}
+
+    before = there()
+    proved(cluster, conn)
+    assert there() == before
+
+
+def test_where_nothing_holds_pods_the_page_says_so():
+    with RealApiServer() as bare:
+        conn = bare.connection()
+        cluster = ClusterFactory(version=conn.version(), origin="imported")
+        pool = ResourcePool.objects.create(cluster=cluster, name="gold")
+        tenant_with("shop", "shop-web", cluster, quota={"pods": "5"}, pool=pool)
+        keep(cluster, conn)
+        count_like_the_controller(conn)
+        them = bare.connection("flotilla:user:7", "flotilla:tenant:shop:developer")
+        allowed_in_time(lambda: them.post(f"{OWN}/pods", anonymous(**PRIVILEGED)))
+        told = proved(cluster, conn)
+        wanted = enforced.NO if minor_of(cluster.version) < 23 else enforced.YES
+        assert told["pod_security"] == wanted
+        assert told["pool"] == told["addresses"] == enforced.NO
+        row = Namespace.objects.select_related("cluster").get(name="shop-web")
+        said = {one.what: one.why for one in enforced.of(row)}
+        if wanted == enforced.NO:
+            assert "a privileged pod" in said["pod_security"]
+            assert "take over the node" in said["pod_security"]
 
 
 def as_replicasets(server: RealApiServer) -> Connection:
