@@ -86,6 +86,7 @@ HOST_PORT = {"container": {"ports": [{"containerPort": 80, "hostPort": 80}]}}
 CAPABLE = {"container": {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}}
 SYSCTL = {"securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}
 PROC = {"container": {"securityContext": {"procMount": "Unmasked"}}}
+GOLD = {"key": "pool", "value": "gold", "effect": "NoSchedule"}
 SILVER = {"key": "pool", "operator": "Equal", "value": "silver", "effect": "NoSchedule"}
 LABELS = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
 
@@ -446,7 +447,7 @@ def refused_in_time(call: Callable[[], object]) -> None:
 def prepared(server: RealApiServer) -> Iterator[tuple[Connection, Any]]:
     conn = server.connection()
     cluster = ClusterFactory(version=conn.version())
-    pool = ResourcePool.objects.create(cluster=cluster, name="gold")
+    pool = ResourcePool.objects.create(cluster=cluster, name="gold", taints=[GOLD])
     rows = [
         tenant_with("shop", "shop-web", cluster, quota={"pods": "5"}, pool=pool),
         tenant_with("bank", "bank-pay", cluster),
@@ -477,7 +478,9 @@ def test_nobody_gets_out_of_their_namespace(server, prepared, role, capsys):
     name = f"web-{role}"
     allowed_in_time(lambda: them.post(f"{OWN}/pods", pod(name)))
     them.post(f"{OWN}/secrets", named(name))
+    them.post(f"{OWN}/pods", anonymous(tolerations=[{**GOLD, "operator": "Equal"}]))
     made = them.get_json(f"{OWN}/pods/{name}")
+    assert {**GOLD, "operator": "Equal"} in made["spec"]["tolerations"]
     assert made["spec"]["nodeSelector"] == {POOL: "gold"}
     assert made["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "1"
     got_out, table = [], []
