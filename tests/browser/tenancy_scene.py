@@ -70,10 +70,19 @@ def main() -> None:
         "kind": "ResourceQuota", "name": "flotilla", "live": "x", "accepted": False,
         "diff": "-    pods: '10'\n+    pods: '99'", "hard": {**given, "pods": "99"},
     }  # fmt: skip
+    said = "The API server says: PodSecurityPolicy: unable to admit pod"
+    proof = {
+        "pod_security": {
+            "state": "yes", "what": ["privileged", "host_path", "host_network", "host_pid"],
+            "said": said,
+        },
+        "addresses": {"state": "no", "what": ["addresses"], "said": ""},
+    }  # fmt: skip
     web = Namespace.objects.create(
         tenant=shop, cluster=cluster, name="web", description="The shop itself", quota=given,
         state="drifted", drift=[drift], applied_revision=1, isolation="tenant",
         limits={"cpu": {"request": "100m", "limit": "1"}}, created_by=people["olga"],
+        proved=now, proof=proof,
     )  # fmt: skip
     IsolationProof.objects.create(
         namespace=web, cluster=cluster, namespace_name="web", isolation="tenant", token="scene",
