@@ -27,6 +27,7 @@ class TenancyConfig(AppConfig):
             reconcile,
             request_actions,
             search_sources,
+            use_samples,
         )
 
         ending.register(cluster_ends.dependents, cluster_ends.leave)
@@ -41,3 +42,4 @@ class TenancyConfig(AppConfig):
         expiry.register(kubeconfig_expiry.expiring)
         notice_audiences.register(audiences.of)
         rounds.register(request_actions.look, 30.0)
+        rounds.register(use_samples.look, 300.0)

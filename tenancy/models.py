@@ -16,6 +16,7 @@ from tenancy.models_kubeconfigs import GivenKubeconfig
 from tenancy.models_namespaces import Isolation, Namespace, NamespaceState, PodSecurity
 from tenancy.models_proofs import IsolationProof, ProofState, Verdict
 from tenancy.models_requests import ApprovalPolicy, Request, RequestKind, RequestState
+from tenancy.models_use import UseFrame, UseOf, UseTier
 
 __all__ = [
     "ApprovalPolicy",
@@ -36,6 +37,9 @@ __all__ = [
     "TenantGroupPermission",
     "TenantRole",
     "TenantUserPermission",
+    "UseFrame",
+    "UseOf",
+    "UseTier",
     "Verdict",
 ]
 

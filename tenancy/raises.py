@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -30,6 +31,21 @@ def limits(tenant: Tenant, now: datetime | None = None) -> dict[int | None, Amou
             if resource in found.get(key, {}):
                 found[key][resource] += amount
     return found
+
+
+def limits_of_all(now: datetime | None = None) -> dict[int, dict[int | None, Amounts]]:
+    """{tenant's key: as limits()} of every tenant that has a quota, in two queries."""
+    found: dict[int, dict[int | None, Amounts]] = defaultdict(dict)
+    for tenant, cluster, told in Quota.objects.values_list("tenant_id", "cluster_id", "hard"):
+        if told:
+            found[tenant][cluster] = amounts.read(told, of_tenant=True)
+    rows = _running(now or timezone.now())
+    for tenant, cluster, granted in rows.values_list("tenant_id", "cluster_id", "granted"):
+        here = found.get(tenant, {}).get(cluster, {})
+        for key, text in granted.items():
+            if key in here:
+                here[key] += amounts.parse(key, text)
+    return dict(found)
 
 
 def hard(tenant: Tenant, cluster: Cluster | None) -> dict[str, str]:
@@ -59,12 +75,17 @@ def exceeded(tenant: Tenant, cluster: Cluster | None, taken: Amounts) -> list[st
 
 
 def _added(tenant: Tenant, now: datetime) -> dict[int | None, Amounts]:
-    rows = Request.objects.filter(
-        tenant=tenant, kind=RequestKind.QUOTA, state=RequestState.APPROVED, until__gt=now
-    )
+    rows = _running(now).filter(tenant=tenant)
     found: dict[int | None, Amounts] = defaultdict(dict)
     for cluster, granted in rows.values_list("cluster_id", "granted"):
         for key, text in granted.items():
             here = found[cluster]
             here[key] = here.get(key, 0) + amounts.parse(key, text)
     return found
+
+
+def _running(now: datetime) -> QuerySet[Request]:
+    """The approved requests for quota that still count."""
+    return Request.objects.filter(
+        kind=RequestKind.QUOTA, state=RequestState.APPROVED, until__gt=now
+    )
