@@ -24,6 +24,7 @@ from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN, Declared, allowed
 from tenancy import quantity_fields, tenant_page
 from tenancy import tenant_actions as actions
+from tenancy.api_use import TenantUseMixin
 from tenancy.filters import TenantFilter
 from tenancy.forms import LISTS, OF_PLATFORM, FreezeForm, TenantForm, flat_defaults, initial_of
 from tenancy.models import Tenant
@@ -173,7 +174,10 @@ class FreezeSerializer(serializers.Serializer[Any]):
 
 
 class TenantViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Tenant]
+    TenantUseMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Tenant],
 ):
     """Teams with a share of the fleet. In addresses their short name does as well as their id."""
 
@@ -183,6 +187,7 @@ class TenantViewSet(
         "create": "tenants.change",
         "partial_update": SIGNED_IN,
         "destroy": "tenants.change",
+        "use_history": SIGNED_IN,
         "freeze": "tenants.change",
         "unfreeze": "tenants.change",
     }

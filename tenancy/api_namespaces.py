@@ -30,6 +30,8 @@ from tenancy.api_namespace_fields import (
     NamespaceSerializer,
 )
 from tenancy.api_proofs import ProofActions
+from tenancy.api_quick_start import QuickStartMixin
+from tenancy.api_use import NamespaceUseMixin
 from tenancy.filters_namespaces import NamespaceFilter
 from tenancy.forms_namespaces import NamespaceForm, initial_of, new_one
 from tenancy.models import Namespace, Tenant, TenantCluster
@@ -39,6 +41,8 @@ from tenancy.views_namespaces import namespace_or_404, visible
 
 class NamespaceViewSet(
     ProofActions,
+    QuickStartMixin,
+    NamespaceUseMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     viewsets.GenericViewSet[Namespace],
@@ -57,6 +61,9 @@ class NamespaceViewSet(
         "proofs": SIGNED_IN,
         "prove": SIGNED_IN,
         "cancel_proof": SIGNED_IN,
+        "use_history": SIGNED_IN,
+        "quick_start": SIGNED_IN,
+        "quick_start_remove": SIGNED_IN,
         "move": "tenants.change",
         "release": "tenants.change",
     }

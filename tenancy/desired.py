@@ -208,7 +208,7 @@ def toleration(taint: Mapping[str, str]) -> JSON:
 
 def _tolerable(taints: tuple[Mapping[str, str], ...]) -> list[JSON]:
     """What pods of the pool may tolerate: its own taints, and those that nodes get in trouble."""
-    own = [_toleration(taint) for taint in taints]
+    own = [toleration(taint) for taint in taints]
     return [*own, *({"key": key, "operator": "Exists"} for key in _EVERYWHERE)]
 
 

@@ -299,7 +299,7 @@ class _Fit:
                 yield said % {"name": str(told)[:253], "allowed": ", ".join(allowed)}
         pods = pods_of(manifest, {}) if self._tenant.registries else None
         for container, image in images_of(pods) if pods else ():
-            if not _from_one_of(image, self._tenant.registries):
+            if not from_one_of(image, self._tenant.registries):
                 yield _(
                     "%(container)s: the image %(image)s is from none of the tenant's "
                     "registries: %(allowed)s."
@@ -326,7 +326,8 @@ def full_image(image: str) -> str:
     return f"docker.io/{image}"
 
 
-def _from_one_of(image: str, registries: list[str]) -> bool:
+def from_one_of(image: str, registries: list[str]) -> bool:
+    """Whether an image is from one of these registries ("registry.example/team")."""
     full = full_image(image)
     return any(full.startswith(f"{registry.rstrip('/')}/") for registry in registries)
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
 from clusters.models import Cluster, ClusterEvent, ClusterStatus
-from tenancy import enforced, quotas
+from tenancy import enforced, quotas, use_history
 from tenancy.desired import spec_of
 from tenancy.drift import unsettled
 from tenancy.isolation import IN, OUT, reach
@@ -25,12 +25,15 @@ def page_of(row: Namespace) -> dict[str, Any]:
     """The context of the page; the row's tenant, cluster and pool should be loaded with it."""
     rows = reach(spec_of(row))
     found = enforced.of(row, latest(row))
+    trends = use_history.of_namespace(row)
     events = ClusterEvent.objects.filter(cluster=row.cluster_id, namespace=row.name)
     return {
         "says": state_words(row),
         "unsettled": unsettled(row.drift),
         "moving": row.state in MOVING,
-        "bars": quotas.of_namespaces([row])[row.pk],
+        "bars": [
+            (bar, trends.get(bar.resource.key)) for bar in quotas.of_namespaces([row])[row.pk]
+        ],
         "coming": [one for one in rows if one.direction == IN],
         "going": [one for one in rows if one.direction == OUT],
         "enforced": found,

@@ -7,6 +7,7 @@ from django.urls import path
 from tenancy import views_contents, views_fit, views_proofs
 from tenancy import views_namespace_ends as ends
 from tenancy import views_namespaces as views
+from tenancy import views_quick_start as quick_start
 
 app_name = "namespaces"
 urlpatterns = [
@@ -18,6 +19,10 @@ urlpatterns = [
     path("<int:pk>/fit/", views_fit.will_it_fit, name="fit"),
     path("<int:pk>/prove/", views_proofs.prove, name="prove"),
     path("<int:pk>/prove/cancel/", views_proofs.cancel, name="prove-cancel"),
+    path("<int:pk>/quick-start/", quick_start.quick_start, name="quick-start"),
+    path("<int:pk>/quick-start/<slug:name>/", quick_start.deployed, name="deployed"),
+    path("<int:pk>/quick-start/<slug:name>/edit/", quick_start.edit, name="deployed-edit"),
+    path("<int:pk>/quick-start/<slug:name>/remove/", quick_start.remove, name="deployed-remove"),
     path("<int:pk>/edit/", views.namespace_edit, name="edit"),
     path("<int:pk>/move/", ends.namespace_move, name="move"),
     path("<int:pk>/mend/", ends.namespace_mend, name="mend"),

@@ -15,7 +15,7 @@ from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN, allowed, requires
 from console.ui.forms import ConfirmNameForm
 from console.ui.lists import keyset
-from tenancy import quotas, tenant_page
+from tenancy import quotas, tenant_page, use_history
 from tenancy import tenant_actions as actions
 from tenancy.filters import TenantFilter
 from tenancy.forms import FreezeForm, TenantForm
@@ -48,9 +48,13 @@ def tenant(request: HttpRequest, slug: str) -> HttpResponse:
     namespaces = list(
         row.namespaces.select_related("cluster").order_by("name", "pk")[: NAMESPACES_SHOWN + 1]
     )
+    trends = use_history.of_tenant(row)
     context = tenant_page.context(
         request, row, "tenant",
-        quotas=quotas.overview(row),
+        quotas=[
+            (one, trends.get(one.cluster.pk if one.cluster else None, {}).get(one.resource.key))
+            for one in quotas.overview(row)
+        ],
         namespaces=namespaces[:NAMESPACES_SHOWN],
         more_namespaces=len(namespaces) > NAMESPACES_SHOWN,
     )  # fmt: skip

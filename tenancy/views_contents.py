@@ -37,12 +37,13 @@ def contents(request: HttpRequest, pk: int) -> HttpResponse:
         "namespace": namespace,
         "form": form,
         "page": page,
-        "rows": [_row(row, links=links) for row in page],
+        "rows": [row_of(row, links=links) for row in page],
     }
     return render(request, "tenancy/namespace_contents.html", context)
 
 
-def _row(row: Object, *, links: bool) -> dict[str, object]:
+def row_of(row: Object, *, links: bool) -> dict[str, object]:
+    """The cells of an object's line. links: whether the reader may open its page."""
     counted = row.resource in COUNTED
     return {
         "object": row,

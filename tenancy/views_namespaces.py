@@ -21,8 +21,10 @@ from tenancy.forms_namespaces import NamespaceForm, PlaceForm, adoptable
 from tenancy.kubeconfigs import roles_for
 from tenancy.models import Namespace, Tenant, TenantCluster
 from tenancy.namespace_page import doubts, page_of
-from tenancy.permissions import NAMESPACES, demand, holding, rights, visible_tenants
+from tenancy.permissions import DEPLOY, NAMESPACES, demand, holding, rights, visible_tenants
 from tenancy.proof_page import card_of
+from tenancy.quick_start_actions import why_not
+from tenancy.quick_start_page import made
 
 # What lists show of a quota.
 SHORT = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods")
@@ -89,6 +91,8 @@ def namespace(request: HttpRequest, pk: int) -> HttpResponse:
         "may_change": may,
         "may_delete": may,
         "may_kubeconfig": bool(row.applied_revision and roles_for(user, row)),
+        "may_deploy": DEPLOY in held and not why_not(row),
+        "made": made(row),
         "may_move": may and allowed(request.user, "tenants.change"),
         "may_clusters": allowed(request.user, "clusters.view"),
         "proving": card_of(row, may=may),

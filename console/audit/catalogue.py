@@ -131,5 +131,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "namespace.proof_started": _("Asked for a proof of a namespace's isolation"),
     "namespace.proof_canceled": _("Canceled a proof of a namespace's isolation"),
     "namespace.proof_ended": _("A proof of a namespace's isolation ended"),
+    "namespace.app_deployed": _("Deployed an application by quick start"),
+    "namespace.app_removed": _("Removed an application of quick start"),
     "secret.rotated": _("Re-encrypted the secrets"),
 }
