@@ -170,7 +170,7 @@ def _round_by_the_api(conn, namespace, dora):
 
 def _leaves_what_others_made(conn, namespace, dora):
     path = "/api/v1/namespaces/shop-web/services/theirs"
-    port = {"ports": [{"port": 1}], "selector": {"app": "theirs"}}
+    port = {"ports": [{"port": 1, "protocol": "TCP"}], "selector": {"app": "theirs"}}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "theirs"}, "spec": port}
     conn.apply(path, service)
     page = f"/namespaces/{namespace.pk}/quick-start/"
