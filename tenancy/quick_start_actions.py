@@ -45,7 +45,7 @@ class Result:
     """What became of a deployment, or would become.
 
     outcomes: of each object that is wanted. removed: kind and name of what the application
-    had and has no longer. fields: what stands in the way beside objects, as sentences.
+    had and has no longer. problems: what stands in the way of all of it, as sentences.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)

@@ -125,7 +125,10 @@ class Samples:
         tenant = self.tenant_of(user)
         return Namespace.objects.get_or_create(
             tenant=tenant, cluster=self.cluster, name=tenant.slug,
-            defaults={"drift": [{"kind": "ResourceQuota", "name": "x", "diff": "-a", "live": "1"}]},
+            defaults={
+                "drift": [{"kind": "ResourceQuota", "name": "x", "diff": "-a", "live": "1"}],
+                "applied_revision": 1,
+            },
         )[0]  # fmt: skip
 
     def arguments(self, route: Route, user: User | None) -> dict[str, Any]:
