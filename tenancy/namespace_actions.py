@@ -141,7 +141,10 @@ def release(row: Namespace, *, by: User, request: Any = None) -> None:
 
 def _leave(row: Namespace, state: NamespaceState, action: str, by: User, request: Any) -> None:
     with quotas.locked(row.tenant):
-        found = Namespace.objects.select_related("tenant", "cluster", "pool").get(pk=row.pk)
+        rows = Namespace.objects.select_related("tenant", "cluster", "pool")
+        found = rows.filter(pk=row.pk).first()
+        if found is None:
+            return  # the watcher, or somebody else, was quicker
         _still_may(by, found.tenant)
         if found.state in LEAVING:
             return

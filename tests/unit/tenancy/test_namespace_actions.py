@@ -232,3 +232,26 @@ def test_of_two_at_once_one_gets_the_last_of_the_quota(admin) -> None:
         thread.join(120)
     assert not errors
     assert len(made) == 1 and Namespace.objects.count() == 1
+
+
+@pytest.mark.parametrize("end", [actions.remove, actions.release])
+def test_what_is_gone_already_is_not_taken_away_twice(shop, cluster, admin, end) -> None:
+    row = namespace_of(shop, cluster)
+    seen_before = Namespace.objects.select_related("tenant").get(pk=row.pk)
+    row.delete()
+    end(seen_before, by=admin)
+    assert not AuditEvent.objects.filter(action__startswith="namespace.re").exists()
+
+
+@pytest.mark.parametrize("page", ["delete", "release"])
+def test_a_click_after_the_watcher_was_quicker_is_no_failure(
+    shop, cluster, admin_api, admin, page
+) -> None:
+    row = namespace_of(shop, cluster)
+    actions.remove(row, by=admin)
+    path = f"/api/v1/namespaces/{row.pk}/"
+    again = admin_api.delete(path) if page == "delete" else admin_api.post(f"{path}release/")
+    assert again.status_code == 202 and again.json()["state"] == "deleting"
+    Namespace.objects.filter(pk=row.pk).delete()
+    gone = admin_api.delete(path) if page == "delete" else admin_api.post(f"{path}release/")
+    assert gone.status_code == 404

@@ -152,6 +152,57 @@ def test_a_cluster_that_goes_away_in_the_middle_leaves_the_rest_pending(server, 
     assert second.state == NamespaceState.APPLIED
 
 
+@pytest.mark.parametrize("state", ["deleting", "releasing"])
+def test_a_cluster_that_goes_away_while_a_namespace_leaves_is_asked_again(
+    server, cluster, tenant, state
+):
+    row = row_of(cluster, tenant)
+    keep(cluster)
+    Namespace.objects.filter(pk=row.pk).update(state=state)
+    writes = len(server.writes)
+
+    def cut() -> None:
+        # The first step of a release is done, the only one of a deletion is not.
+        if state == "deleting" or len(server.writes) > writes + 1:
+            raise ConnectionResetError
+
+    server.before_write = cut
+    with pytest.raises(ClusterUnreachable):
+        keep(cluster)
+    row.refresh_from_db()
+    assert row.state == state
+    server.before_write = lambda: None
+    keep(cluster)
+    keep(cluster)
+    assert not Namespace.objects.filter(pk=row.pk).exists()
+    assert ("web" in server.objects["namespaces"]) == (state == "releasing")
+
+
+def test_a_cluster_that_goes_away_while_a_wish_is_applied_gets_it_when_it_is_back(
+    server, cluster, tenant
+):
+    row = row_of(cluster, tenant)
+    keep(cluster)
+    Namespace.objects.filter(pk=row.pk).update(
+        quota={"pods": "7"}, isolation="strict", revision=2, state="pending"
+    )
+
+    def cut() -> None:
+        if "networkpolicies" in server.writes[-1]:
+            raise ConnectionResetError
+
+    server.before_write = cut
+    with pytest.raises(ClusterUnreachable):
+        keep(cluster)
+    row.refresh_from_db()
+    assert (row.state, row.applied_revision, row.quota) == ("pending", 1, {"pods": "7"})
+    server.before_write = lambda: None
+    keep(cluster)
+    row.refresh_from_db()
+    assert (row.state, row.applied_revision) == ("applied", 2)
+    assert server.objects["resourcequotas"]["web/flotilla"]["spec"]["hard"] == {"pods": "7"}
+
+
 def test_a_cluster_that_is_away_changes_no_state(server, cluster, tenant):
     row = row_of(cluster, tenant)
     server.down()
