@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import os
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import yaml
@@ -17,6 +20,7 @@ from clusters.models import Cluster
 from console.accounts.models import User
 from console.accounts.sessions import CONFIRMED
 from console.audit.models import AuditEvent
+from lab import kubernetes
 from tenancy import kubeconfigs, members, reconcile, roles
 from tenancy.models import GivenKubeconfig, Namespace, Tenant
 from tests.conftest import signed_in, with_token
@@ -256,3 +260,86 @@ def test_what_the_watcher_keeps_of_a_namespace_leaves_its_kubeconfigs_alone(
         row.refresh_from_db()
         assert row.state == "applied" and row.drift == []
     assert opened(issued.text).get_json(PODS.format("kept"))["items"] == []
+
+
+# -- kubectl itself -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path):
+    """The real kubectl with a kubeconfig: (exit code, what it said)."""
+    programs = [Path(bundle.folder, "kubectl") for bundle in kubernetes.cached()]
+    program = next((path for path in programs if path.exists()), None)
+    if program is None:
+        pytest.skip("no kubectl on this machine: `manage.py lab up` builds it")
+
+    def run(text: str, *arguments: str, given: str = "") -> tuple[int, str]:
+        config = tmp_path / "kubeconfig.yaml"
+        config.write_text(text)
+        config.chmod(0o600)
+        done = subprocess.run(
+            [program, "--request-timeout=10s", *arguments],
+            input=given,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(config)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+CONFIG_MAP = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: by-kubectl
+data:
+  colour: blue
+"""
+
+
+def test_kubectl_works_in_its_namespace_and_nowhere_else(
+    namespace: Namespace, dora: User, kubectl
+) -> None:
+    issued = kubeconfigs.issue(namespace, dora, role="developer")
+    code, said = kubectl(issued.text, "create", "-f", "-", given=CONFIG_MAP)
+    assert (code, said) == (0, "configmap/by-kubectl created\n")
+    code, said = kubectl(issued.text, "get", "configmap", "by-kubectl", "-o", "jsonpath={.data}")
+    assert code == 0 and "blue" in said
+    code, said = kubectl(issued.text, "get", "pods")
+    assert code == 0 and "No resources found in shop namespace." in said
+    account = f"system:serviceaccount:flotilla:{issued.row.account}"
+    for arguments in (
+        ("get", "pods", "-n", "other"),
+        ("get", "secrets", "-n", "kube-system"),
+        ("get", "pods", "--all-namespaces"),
+        ("get", "namespaces"),
+        ("get", "nodes"),
+        ("create", "configmap", "x", "-n", "other"),
+        ("create", "rolebinding", "x", "--clusterrole=cluster-admin", "--user=dora"),
+        ("delete", "resourcequota", "flotilla"),
+    ):
+        code, said = kubectl(issued.text, *arguments)
+        assert code == 1, (arguments, said)
+        assert "Error from server (Forbidden)" in said or "forbidden" in said, (arguments, said)
+        assert account in said, (arguments, said)
+    assert kubectl(issued.text, "auth", "can-i", "create", "deployments")[0] == 0
+    assert kubectl(issued.text, "auth", "can-i", "create", "pods", "-n", "other")[0] == 1
+    code, said = kubectl(issued.text, "delete", "configmap", "by-kubectl")
+    assert code == 0 and "deleted" in said
+
+
+def test_kubectl_is_refused_at_once_after_revocation(
+    namespace: Namespace, dora: User, kubectl
+) -> None:
+    issued = kubeconfigs.issue(namespace, dora, role="developer")
+    assert kubectl(issued.text, "get", "configmaps")[0] == 0
+    assert kubeconfigs.revoke(issued.row, by=dora)
+    code, said = kubectl(issued.text, "get", "configmaps")
+    assert code == 1, said
+    assert "Forbidden" in said or "Unauthorized" in said or "must be logged in" in said, said
+    code, said = kubectl(issued.text, "create", "-f", "-", given=CONFIG_MAP)
+    assert code == 1, said
