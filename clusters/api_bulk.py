@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from clusters.api_errors import answered, status_of
 from clusters.kube.workloads_api import MOST_REPLICAS
 from clusters.operate import user_of
-from clusters.rights import visible_clusters
+from clusters.rights import reachable_clusters
 from clusters.several import ACTIONS, MOST, Result, chosen, run
 from console.accounts.permissions import Declared
 
@@ -60,11 +60,12 @@ class BulkView(APIView):
 
     permission_classes = [Declared]
     permissions = {"post": "clusters.operate"}
+    in_namespaces = ("post",)
 
     @extend_schema(request=BulkSerializer, responses=BulkResultsSerializer)
     def post(self, request: Request, pk: int) -> Response:
         """Do it to each, within ten seconds for all; 200 also where some did not go well."""
-        cluster = get_object_or_404(visible_clusters(request.user), pk=pk)
+        cluster = get_object_or_404(reachable_clusters(request.user), pk=pk)
         body = BulkSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data

@@ -16,7 +16,7 @@ from clusters.filters_objects import EventFilter, ObjectFilter
 from clusters.inventory.kinds import BY_RESOURCE
 from clusters.listings import LISTINGS
 from clusters.models import ClusterEvent, Health, Object
-from clusters.rights import visible_objects
+from clusters.rights import visible_events, visible_objects
 from clusters.words import cause_text
 from console.ui.api import CursorPage
 
@@ -95,6 +95,7 @@ class InventoryActions:
     """What clusters.api.ClusterReadViewSet has of the inventory."""
 
     inventory_permissions = {"objects": "clusters.view", "events": "clusters.view"}
+    in_namespaces = ("objects", "events")
 
     @extend_schema(
         parameters=[
@@ -130,7 +131,7 @@ class InventoryActions:
         """What the cluster told, the newest first."""
         cluster = self.get_object()  # type: ignore[attr-defined]
         form = EventFilter(request.query_params)
-        rows = form.rows(ClusterEvent.objects.filter(cluster=cluster))
+        rows = form.rows(visible_events(request.user).filter(cluster=cluster))
         if form.errors:
             raise ValidationError(_said(form))
         return _paged(LastPage(), rows, request, self, EventSerializer)

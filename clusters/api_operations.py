@@ -67,6 +67,7 @@ class ObjectOperation(APIView):
 
     permission_classes = [Declared]
     permissions = {"post": "clusters.operate"}
+    in_namespaces = ("get", "post", "delete")
 
     def row(self, request: Request, address: dict[str, Any]) -> Object:
         """The object that the address names. Raises Http404."""

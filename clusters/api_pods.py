@@ -67,6 +67,7 @@ class PodLogView(APIView):
     """clusters/{id}/pods/{namespace}/{name}/log/"""
 
     permissions = {"get": "clusters.logs"}
+    in_namespaces = ("get",)
     renderer_classes = [LogRenderer, JSONRenderer]
 
     @extend_schema(

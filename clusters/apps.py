@@ -17,10 +17,13 @@ class ClustersConfig(AppConfig):
             object_actions,
             page_parts,
             pages_fleet,
+            places,
             terminal_audit,
         )
+        from console.accounts import places as held_in_places
         from console.notices import expiry, rounds
 
+        held_in_places.register(places.holds)
         page_parts.register()
         import_page.register()
         object_actions.register()

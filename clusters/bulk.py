@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clusters.models import Cluster, Object
-from clusters.rights import may
+from clusters.rights import may_somewhere
 from console.accounts.permissions import ALL_PERMISSIONS
 
 
@@ -55,7 +55,8 @@ class BulkRegistry:
         return [
             action
             for action in self.actions
-            if may(user, action.permission, cluster) and any(map(action.for_resource, shown))
+            if may_somewhere(user, action.permission, cluster)
+            and any(map(action.for_resource, shown))
         ]
 
 

@@ -13,7 +13,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from clusters import live_changes
-from clusters.rights import visible_clusters
+from clusters.rights import reachable_clusters
 from console.accounts.models import User
 from console.accounts.sessions import still_valid
 from console.live.guarded import TOO_MANY, enter, leave
@@ -37,6 +37,7 @@ class ChangesConsumer(AsyncWebsocketConsumer):
     """
 
     permission = "clusters.view"
+    in_namespaces = True
 
     async def connect(self) -> None:
         """Check who asks and for what, then tell."""
@@ -130,10 +131,10 @@ class ChangesConsumer(AsyncWebsocketConsumer):
 @database_sync_to_async
 def _visible_to(user_id: Any, session_key: str, permission: str) -> set[int] | None:
     """The clusters that this person may see now; None without the permission."""
-    if not still_valid(user_id, session_key, permission):
+    if not still_valid(user_id, session_key, permission, {}):
         return None
     user = User.objects.get(pk=user_id)
-    return set(visible_clusters(user).order_by().values_list("pk", flat=True))
+    return set(reachable_clusters(user).order_by().values_list("pk", flat=True))
 
 
 def _numbers(text: str) -> set[int] | None:

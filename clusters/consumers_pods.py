@@ -11,7 +11,7 @@ from clusters.kube import KubeError
 from clusters.kube.streams import Doer
 from clusters.models import Object
 from clusters.operate import doer
-from clusters.rights import visible_clusters, visible_objects, why_not_here
+from clusters.rights import reachable_clusters, visible_objects, why_not_here
 from console.accounts.models import User
 from console.live.guarded import GuardedConsumer
 
@@ -19,6 +19,7 @@ from console.live.guarded import GuardedConsumer
 class ObjectConsumer(GuardedConsumer):
     """A websocket below an object's address: pk, namespace, name, and resource or pods."""
 
+    in_namespaces = True
     audit = ""  # the action whose failure a refusal is
     row: Object | None = None
     user: User
@@ -43,7 +44,7 @@ class ObjectConsumer(GuardedConsumer):
             self._seen = seen
             return True
         gone = self.row is not None and not Object.objects.filter(**place).exists()
-        return gone and visible_clusters(user).filter(pk=self.values["pk"]).exists()
+        return gone and reachable_clusters(user).filter(pk=self.values["pk"]).exists()
 
     def refused(self, user: User) -> tuple[str, str]:
         """Why only admins may do this where the object is; recorded when it begins with that."""

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from clusters import label_query
 from clusters.inventory.kinds import BY_RESOURCE
 from clusters.models import Cluster, ClusterEvent, Health, Object
+from clusters.rights import own_namespaces, sees_all
 
 LOOK = "look"
 HEALTH = (
@@ -155,8 +156,14 @@ class EventFilter(forms.Form):
         return rows
 
 
-def namespace_names(cluster: Cluster) -> list[str]:
-    """The namespaces to choose from: all where they are few, else none (one types then)."""
+def namespace_names(user: Any, cluster: Cluster) -> list[str]:
+    """The namespaces to choose from: all where they are few, else none (one types then).
+
+    Those of the cluster, or of it those that the user may see.
+    """
+    if not sees_all(user):
+        mine = own_namespaces(user, cluster, CHOICES + 1)
+        return mine if len(mine) <= CHOICES else []
     rows = Object.objects.filter(cluster=cluster, resource="namespaces").order_by("name")
     names = list(rows.values_list("name", flat=True)[: CHOICES + 1])
     return names if len(names) <= CHOICES else []

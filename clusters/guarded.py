@@ -41,6 +41,14 @@ USES = {
 }
 
 
+PERMISSIONS = {
+    Use.LOOK: "clusters.view",
+    Use.LOGS: "clusters.logs",
+    Use.EXEC: "clusters.exec",
+    Use.CHANGE: "clusters.operate",
+}
+
+
 class NoPlainPath(ValueError):
     """A path that a server could read in another way than the console does."""
 

@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.html import conditional_escape, format_html, format_html_join, strip_tags
 from django.utils.safestring import SafeString
 
 from clusters.inventory.kinds import KINDS
@@ -44,6 +44,11 @@ def link(href: str, text: str, css: str = "") -> SafeString:
     if not href:
         return SafeString(conditional_escape(text))
     return format_html('<a href="{}" class="{}">{}</a>', href, css or "fl-name", text)
+
+
+def unlinked(content: str) -> SafeString:
+    """Safe text without its links and other tags: what was escaped in it stays so."""
+    return SafeString(strip_tags(conditional_escape(content)))
 
 
 def breakable(name: str) -> SafeString:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from clusters import cells
 from clusters.inventory.kinds import BY_RESOURCE, WORKLOADS
 from clusters.kube.metrics_api import Use
+from clusters.links import unlinked
 from clusters.models import Object
 
 
@@ -19,7 +20,8 @@ class Column:
     """One column: its id in addresses, heading, content, what it sorts by, shown by default.
 
     used: what its cell shows of an object's use (clusters.metrics.latest), instead of `cell`;
-    the figures are read only while such a column is chosen.
+    the figures are read only while such a column is chosen. outside: it leads out of the namespace,
+    to what whoever sees that alone cannot open.
     """
 
     id: str
@@ -28,17 +30,19 @@ class Column:
     sort: str = ""
     shown: bool = True
     used: Callable[[Object, Use | None], Any] | None = None
+    outside: bool = False
 
     @property
     def sort_key(self) -> str:
         """What it sorts by, without the direction."""
         return self.sort.removeprefix("-")
 
-    def content(self, row: Object, uses: Mapping[int, Use]) -> Any:
-        """What stands in the cell of an object. uses: by its key."""
+    def content(self, row: Object, uses: Mapping[int, Use], *, whole: bool = True) -> Any:
+        """What stands in the cell of an object. uses: by its key; whole: with ways outside."""
         if self.used is not None:
             return self.used(row, uses.get(row.pk))
-        return self.cell(row) if self.cell else ""
+        found = self.cell(row) if self.cell else ""
+        return found if whole or not self.outside else unlinked(found)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Listing:
 
 NAME = Column("name", _("Name"), cells.name, "name")
 KIND = Column("kind", _("Kind"), cells.kind)
-NAMESPACE = Column("namespace", _("Namespace"), cells.namespace)
+NAMESPACE = Column("namespace", _("Namespace"), cells.namespace, outside=True)
 STATUS = Column("status", _("Status"), cells.status, "status")
 AGE = Column("age", _("Created"), cells.created, "-created")
 LABELS = Column("labels", _("Labels"), cells.labels, shown=False)
@@ -85,7 +89,7 @@ POD_LIST = Listing(
         NAME, NAMESPACE, STATUS,
         Column("ready", _("Ready"), cells.ready),
         Column("restarts", _("Restarts"), cells.restarts),
-        Column("node", _("Node"), cells.node, "node"),
+        Column("node", _("Node"), cells.node, "node", outside=True),
         Column("ip", _("IP address"), cells.address, shown=False),
         Column("cpu", _("CPU request / limit"), cells.cpu, shown=False),
         Column("memory", _("Memory request / limit"), cells.memory, shown=False),
@@ -117,8 +121,8 @@ STORAGE_LIST = Listing(
     (
         NAME, KIND, NAMESPACE, STATUS,
         Column("capacity", _("Size or provisioner"), cells.capacity),
-        Column("class", _("Class"), cells.storage_class),
-        Column("bound", _("Bound to"), cells.bound),
+        Column("class", _("Class"), cells.storage_class, outside=True),
+        Column("bound", _("Bound to"), cells.bound, outside=True),
         Column("modes", _("Access"), cells.modes, shown=False), LABELS, AGE,
     ),
     icon="database",

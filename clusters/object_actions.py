@@ -148,17 +148,19 @@ def register() -> None:
         object_registry.add_action(
             ObjectAction(
                 one.id, one.label, f"clusters:object-{one.id}", "clusters.operate", one.icon,
-                shown(one.fits), one.tone, one.order,
+                shown(one.fits), one.tone, one.order, one.right,
+                in_namespaces=one.resources != (NODES,),
             )
         )  # fmt: skip
     for action in (
         ObjectAction(
             "rollout", _("Rollout"), "clusters:object-rollout", "clusters.view", icon="history",
-            shown=shown(lambda row: row.resource in ROLLED), order=10,
+            shown=shown(lambda row: row.resource in ROLLED), order=10, in_namespaces=True,
         ),
         ObjectAction(
             "scale", _("Scale"), "clusters:object-scale", "clusters.operate",
             icon="arrows-diagonal", shown=shown(lambda row: row.resource in SCALED), order=15,
+            in_namespaces=True,
         ),
         ObjectAction(
             "marks", _("Labels and taints"), "clusters:object-marks", "clusters.operate",
@@ -166,11 +168,13 @@ def register() -> None:
         ),
         ObjectAction(
             "edit", _("Edit YAML"), "clusters:object-edit", "clusters.operate", icon="code",
-            shown=shown(lambda row: row.resource != SECRETS), order=80,
+            shown=shown(lambda row: row.resource != SECRETS), order=80, right=("update", ""),
+            in_namespaces=True,
         ),
         ObjectAction(
             "delete", _("Delete"), "clusters:object-delete", "clusters.operate", icon="trash",
             shown=shown(lambda row: row.resource != NODES), tone="danger", order=99,
+            right=("delete", ""), in_namespaces=True,
         ),
         ObjectAction(
             "access", _("Why nothing can be done here"), "clusters:object-access",

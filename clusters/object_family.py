@@ -58,6 +58,9 @@ def children(rows: Iterable[Object], most: int = MOST) -> list[Object]:
     if not uids:
         return []
     found = Object.objects.filter(owner_uid__in=uids, cluster_id=parents[0].cluster_id)
+    if parents[0].namespace:
+        # Owners are of the same namespace: who claims another one's as theirs is not shown.
+        found = found.filter(namespace=parents[0].namespace)
     return list(found.order_by("resource", "name")[:most])
 
 

@@ -12,8 +12,16 @@ from django.utils.translation import gettext as _
 
 from clusters import cells
 from clusters.inventory.kinds import KINDS
-from clusters.links import kind_address, link, owner_link, tab_address
-from clusters.models import ClusterEvent, Object
+from clusters.links import (
+    CLUSTER_WIDE,
+    RESOURCES,
+    kind_address,
+    link,
+    owner_link,
+    tab_address,
+    unlinked,
+)
+from clusters.models import Object
 from clusters.object_family import (
     children,
     ingresses_of,
@@ -25,6 +33,7 @@ from clusters.object_family import (
     users_of_claim,
     volume_kind,
 )
+from clusters.rights import grants_on, namespace_page, seen_of, sees_all, visible_events
 from clusters.views_lists import event_rows
 from clusters.words import cause_text, listed, text
 from console.ui.lists import keyset
@@ -64,29 +73,38 @@ def lines(rows: list[Object]) -> list[Line]:
     ]
 
 
-def summary_context(_request: HttpRequest, row: Object) -> dict[str, Any]:
+def summary_context(request: HttpRequest, row: Object) -> dict[str, Any]:
     """What the summary shows: facts for everything, and what the kind has besides."""
-    more = BY_KIND.get(row.kind, _nothing)(row)
+    more, whole = BY_KIND.get(row.kind, _nothing)(row), sees_all(request.user)
+    if not whole:
+        more |= {key: unlinked(more[key]) for key in ("bound", "storage_class") if key in more}
+        if "volumes" in more and not grants_on(request.user, "get", row, "secrets"):
+            more["volumes"] = [
+                (name, kind, unlinked(ref) if kind == "secret" else ref)
+                for name, kind, ref in more["volumes"]
+            ]
     return {
         "summary_template": f"clusters/objects/summary_{OWN_TEMPLATES.get(row.kind, 'other')}.html",
         "conditions": [_condition(one) for one in listed(row.summary, "conditions")],
-        "facts": facts_of(row),
+        "facts": facts_of(request.user, row),
         "labels": sorted(row.labels.items()) if isinstance(row.labels, dict) else [],
         "images": row.images.split(),
         **more,
     }
 
 
-def facts_of(row: Object) -> list[tuple[str, Any]]:
-    """What every object has, with links to what it belongs to."""
+def facts_of(user: Any, row: Object) -> list[tuple[str, Any]]:
+    """What every object has, with links to what it belongs to as far as the user may open that."""
     found: list[tuple[str, Any]] = []
+    whole = sees_all(user)
     if row.namespace:
-        href = kind_address(row.cluster_id, "Namespace", "", row.namespace)
+        href = namespace_page(user, row.cluster, row.namespace)
         found.append((_("Namespace"), link(href, row.namespace)))
     if row.owner_name:
-        found.append((_("Owner"), owner_link(row)))
+        outside = not whole and RESOURCES.get(row.owner_kind, "") in CLUSTER_WIDE
+        found.append((_("Owner"), unlinked(owner_link(row)) if outside else owner_link(row)))
     if row.node:
-        found.append((_("Node"), cells.node(row)))
+        found.append((_("Node"), cells.node(row) if whole else unlinked(cells.node(row))))
     if row.address:
         found.append((_("IP address"), cells.address(row)))
     if account := text(row.summary, "service_account"):
@@ -95,7 +113,7 @@ def facts_of(row: Object) -> list[tuple[str, Any]]:
     return found
 
 
-def related_context(_request: HttpRequest, row: Object) -> dict[str, Any]:
+def related_context(request: HttpRequest, row: Object) -> dict[str, Any]:
     """The tree of owners and children, and what else is tied to the object."""
     others: list[tuple[str, list[Line]]] = []
     if row.kind == "Pod":
@@ -109,7 +127,9 @@ def related_context(_request: HttpRequest, row: Object) -> dict[str, Any]:
     if row.kind == "Node":
         pods = list(siblings(row, "pods").filter(node=row.name).order_by("name")[:SHOWN])
         others.append((_("Pods on this node"), lines(pods)))
-    places = [(place, lines([place.row])[0]) for place in tree(row)]
+    family = tree(row)
+    seen = {one.pk for one in seen_of(request.user, [place.row for place in family])}
+    places = [(place, lines([place.row])[0]) for place in family if place.row.pk in seen]
     return {"places": places, "others": [(title, rows) for title, rows in others if rows]}
 
 
@@ -120,9 +140,9 @@ def events_context(request: HttpRequest, row: Object) -> dict[str, Any]:
     uids = {one.uid for one in family if one.uid}
     if row.kind == "Node":
         uids.add(row.name)  # the kubelet names a node by its name where a UID belongs
-    events = ClusterEvent.objects.filter(cluster_id=row.cluster_id, about_uid__in=uids)
+    events = visible_events(request.user).filter(cluster_id=row.cluster_id, about_uid__in=uids)
     page = keyset(request, events, sorts=("-last",))
-    return {"page": page, "rows": event_rows(page)}
+    return {"page": page, "rows": event_rows(page, whole=sees_all(request.user))}
 
 
 def _nothing(_row: Object) -> dict[str, Any]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
 
 from clusters.models import Object
-from clusters.rights import may_with
-from console.accounts.permissions import ALL_PERMISSIONS
+from clusters.rights import grants_on, may_with
+from console.accounts.permissions import ALL_PERMISSIONS, allowed
 
 
 @dataclass(frozen=True)
 class ObjectTab:
     """One tab of an object's page: its place in the address, label, permission and content.
 
-    shown: for which objects there is such a tab.
+    shown: for which objects there is such a tab. in_namespaces: it is for those, too, who hold
+    the permission in the object's namespace only (clusters.places).
     """
 
     id: str
@@ -27,11 +29,16 @@ class ObjectTab:
     context: Callable[[HttpRequest, Object], dict[str, Any]]
     order: int = 50
     shown: Callable[[Object], bool] = lambda _object: True
+    in_namespaces: bool = False
 
 
 @dataclass(frozen=True)
 class ObjectAction:
-    """A button of an object's page: a named view with (cluster, resource, namespace, name)."""
+    """A button of an object's page: a named view with (cluster, resource, namespace, name).
+
+    right: the verb, and the resource where it is not the object's own, that the person's roles
+    on the cluster must allow; "" for none. in_namespaces: as of a tab.
+    """
 
     id: str
     label: Any
@@ -41,6 +48,8 @@ class ObjectAction:
     shown: Callable[[Object], bool]
     tone: str = ""
     order: int = 50
+    right: tuple[str, str] = ("", "")
+    in_namespaces: bool = False
 
 
 @dataclass
@@ -68,11 +77,30 @@ class ObjectRegistry:
 
     def tabs_for(self, user: Any, row: Object) -> list[ObjectTab]:
         """The tabs of this object that the user may see."""
-        return [t for t in self.tabs if may_with(user, t.permission, row) and t.shown(row)]
+        may = _may(user, row)
+        return [t for t in self.tabs if may(t) and t.shown(row)]
 
     def actions_for(self, user: Any, row: Object) -> list[ObjectAction]:
         """The buttons that the user may press on this object as it is now."""
-        return [a for a in self.actions if may_with(user, a.permission, row) and a.shown(row)]
+        may = _may(user, row)
+        return [a for a in self.actions if may(a) and a.shown(row) and _granted(user, a, row)]
+
+
+def _may(user: Any, row: Object) -> Callable[[ObjectTab | ObjectAction], bool]:
+    """Whether a part is for the user; the place is asked for each permission once."""
+
+    @cache
+    def may(permission: str) -> bool:
+        return may_with(user, permission, row)
+
+    return lambda part: (
+        (part.in_namespaces or allowed(user, part.permission)) and may(part.permission)
+    )
+
+
+def _granted(user: Any, action: ObjectAction, row: Object) -> bool:
+    verb, resource = action.right
+    return not verb or grants_on(user, verb, row, resource)
 
 
 def _known(permission: str) -> None:

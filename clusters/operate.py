@@ -6,7 +6,8 @@ whether it went well or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -15,7 +16,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from clusters import access, guarded
-from clusters.access_roles import grants
 from clusters.inventory.kinds import object_path
 from clusters.kube import KubeError, connect
 from clusters.kube.acting import Acting
@@ -23,7 +23,7 @@ from clusters.kube.credentials import credentials_of
 from clusters.kube.streams import Doer
 from clusters.kube.workloads_api import Effect
 from clusters.models import Cluster, Object
-from clusters.rights import acting, why_not_here
+from clusters.rights import acting, grants_on, why_not_here
 from console.accounts.models import User
 from console.audit.record import record
 
@@ -45,10 +45,16 @@ def user_of(request: Any) -> User:
     return cast(User, request.user)
 
 
-def connection(cluster: Cluster, user: User, seconds: float | None = REQUEST_SECONDS) -> Acting:
+def connection(
+    cluster: Cluster,
+    user: User,
+    seconds: float | None = REQUEST_SECONDS,
+    namespaces: Iterable[str] = (),
+) -> Acting:
     """The cluster's connection in a person's name, and no further than they may go in it.
 
-    Each call on it raises NotAllowed for a place that is the admins'. Raises
+    namespaces: those whose rights are looked up at once, so that calls in other threads ask
+    no database. Each call on it raises NotAllowed for a place where the person may not. Raises
     NotPossible where the console cannot act for people, CredentialsMissing or another KubeError
     where it has no way in.
     """
@@ -57,21 +63,29 @@ def connection(cluster: Cluster, user: User, seconds: float | None = REQUEST_SEC
             _("People's actions are not possible on this cluster: %(reason)s") % {"reason": reason},
             _("Apply the YAML of the page “Access” of the cluster."),
         )
-    return Acting(connect(cluster), acting(user), seconds, _guard(cluster, user))
+    return Acting(connect(cluster), acting(user), seconds, _guard(cluster, user, namespaces))
 
 
 def doer(row: Object, user: User, permission: str) -> Doer:
     """For a stream in a person's name, to an object's log or a terminal in it.
 
     permission: "clusters.logs" or "clusters.exec". Raises NotAllowed for a place
-    that is the admins', CredentialsMissing where the console has no way in.
+    where the person may not, CredentialsMissing where the console has no way in.
     """
     refuse_by_place(user, permission, row.cluster, guarded.namespace_of(row))
     return Doer(credentials_of(row.cluster), acting(user))
 
 
-def _guard(cluster: Cluster, user: User) -> Callable[[str, str], None]:
+def _guard(cluster: Cluster, user: User, namespaces: Iterable[str]) -> Callable[[str, str], None]:
     """Raises NotAllowed for a call's method and path where the person may not go."""
+
+    @cache
+    def why(use: guarded.Use, namespace: str) -> str:
+        return why_not_here(user, guarded.PERMISSIONS[use], cluster, namespace)
+
+    for namespace in set(namespaces):
+        for use in guarded.Use:
+            why(use, namespace)
 
     def guard(method: str, path: str) -> None:
         try:
@@ -81,7 +95,7 @@ def _guard(cluster: Cluster, user: User) -> Callable[[str, str], None]:
                 _("%(path)s is no path of an object.") % {"path": path[:200]},
                 _("Names of Kubernetes have neither slashes nor dots alone."),
             ) from None
-        _refuse(guarded.why_not(user.role, use, cluster, namespace))
+        _refuse(why(use, namespace))
 
     return guard
 
@@ -119,7 +133,7 @@ def api_address(cluster: int, resource: str, namespace: str, name: str) -> str:
 
 
 def refuse_by_place(user: User, permission: str, cluster: Cluster, namespace: str = "") -> None:
-    """Raises NotAllowed where only admins may use the permission, as in kube-system."""
+    """Raises NotAllowed where the person may not use the permission, as in kube-system."""
     _refuse(why_not_here(user, permission, cluster, namespace))
 
 
@@ -136,10 +150,13 @@ def refuse_by_role(user: User, verb: str, row: Object, resource: str = "") -> No
     """
     refuse_by_place(user, "clusters.operate", row.cluster, guarded.namespace_of(row))
     resource = resource or row.resource
-    if not grants(user.role, verb, resource):
+    if not grants_on(user, verb, row, resource):
+        text = _("Your role %(role)s may not %(verb)s %(resource)s inside clusters.")
+        if not user.role:
+            text = _("You may not %(verb)s %(resource)s in this namespace.")
+        values = {"role": user.get_role_display(), "verb": verb, "resource": resource}
         raise NotPossible(
-            _("Your role %(role)s may not %(verb)s %(resource)s inside clusters.")
-            % {"role": user.get_role_display(), "verb": verb, "resource": resource},
+            text % values,
             _("Ask a platform admin to do it."),
         )
 

@@ -63,6 +63,7 @@ def register() -> None:
         ObjectTab(
             "logs", _("Logs"), "clusters.logs", "clusters/tab_logs.html",
             views_logs.tab_context, order=30, shown=lambda row: row.resource in RESOURCES,
+            in_namespaces=True,
         ),
         ObjectTab(
             "metrics", _("Metrics"), "clusters.view", "clusters/metrics/panel.html",
@@ -73,7 +74,7 @@ def register() -> None:
     object_registry.add_action(
         ObjectAction(
             "terminal", _("Terminal"), "clusters:terminal", "clusters.exec",
-            icon="terminal-2", shown=views_terminal.has_terminal, order=20,
+            icon="terminal-2", shown=views_terminal.has_terminal, order=20, in_namespaces=True,
         )
     )  # fmt: skip
 

@@ -38,31 +38,32 @@ def register() -> None:
                 listing.id, listing.title, "clusters.view", "clusters/list_objects.html",
                 views_lists.context_of(listing), order=order,
                 count=_counted(figure) if figure else None,
-                still="clusters/list_filter.html",
+                still="clusters/list_filter.html", in_namespaces=listing is not NAMESPACE_LIST,
             )
         )  # fmt: skip
     registry.add_tab(
         Tab(
             "events", _("Events"), "clusters.view", "clusters/list_events.html",
             views_lists.events_context, order=17, still="clusters/list_filter.html",
+            in_namespaces=True,
         )
     )  # fmt: skip
     for tab in (
         ObjectTab(
             "summary", _("Summary"), "clusters.view", "clusters/objects/tab_summary.html",
-            object_page.summary_context, order=0,
+            object_page.summary_context, order=0, in_namespaces=True,
         ),
         ObjectTab(
             "related", _("Related"), "clusters.view", "clusters/objects/tab_related.html",
-            object_page.related_context, order=10,
+            object_page.related_context, order=10, in_namespaces=True,
         ),
         ObjectTab(
             "events", _("Events"), "clusters.view", "clusters/objects/tab_events.html",
-            object_page.events_context, order=20,
+            object_page.events_context, order=20, in_namespaces=True,
         ),
         ObjectTab(
             "yaml", _("YAML"), "clusters.view", "clusters/objects/tab_yaml.html",
-            object_yaml.yaml_context, order=30,
+            object_yaml.yaml_context, order=30, in_namespaces=True,
         ),
     ):  # fmt: skip
         object_registry.add_tab(tab)

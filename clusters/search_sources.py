@@ -14,7 +14,7 @@ from clusters.cells import health_badge
 from clusters.inventory.kinds import KINDS
 from clusters.links import object_url
 from clusters.models import Object
-from clusters.rights import visible_clusters, visible_objects
+from clusters.rights import reachable_clusters, visible_clusters, visible_objects
 from clusters.words import cause_text
 from console.ui.search import LIMIT, Group, Hit, Query, Source, search_registry
 from console.ui.templatetags.ui import status_badge_html
@@ -44,7 +44,7 @@ CUSTOM = 40
 def register() -> None:
     """Add both sources."""
     search_registry.add(Source("clusters", "clusters.view", clusters, order=10))
-    search_registry.add(Source("objects", "clusters.view", objects, order=30))
+    search_registry.add(Source("objects", "clusters.view", objects, order=30, in_namespaces=True))
 
 
 def clusters(user: Any, query: Query) -> Iterator[Group]:
@@ -115,7 +115,7 @@ def _narrowed(user: Any, query: Query) -> QuerySet[Object] | None:
     """The rows that pass words and operators; None where nothing can pass."""
     rows = visible_objects(user)
     if names := query.values("cluster"):
-        chosen = visible_clusters(user)
+        chosen = reachable_clusters(user)
         for name in names:
             chosen = chosen.filter(name__icontains=name)
         rows = rows.filter(cluster_id__in=list(chosen.values_list("pk", flat=True)[:LIMIT]))

@@ -81,20 +81,21 @@ def run(
 ) -> list[Result]:
     """Do it to each object, within 10 s for all. Raises KubeError when nothing could be begun."""
     user = user_of(request)
-    conn = connection(cluster, user)
+    places = {row.namespace for _word, row in rows if row is not None}
+    conn = connection(cluster, user, namespaces=places)
+    refused = [_why_not(user, action, row) for _word, row in rows]
 
-    def one(row: Object | None) -> Effect | KubeError:
-        if row is None:
-            return NotPossible(_("It is not in the inventory any more."))
+    def one(row: Object | None, refusal: KubeError | None) -> Effect | KubeError:
+        if row is None or refusal is not None:
+            return refusal or NotPossible(_("It is not in the inventory any more."))
         try:
-            _refuse(user, action, row)
             return _call(action, replicas)(conn, row)
         except KubeError as error:
             return error
 
     # Only calls to the cluster happen in these threads, none to the database.
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(one, [row for _word, row in rows]))
+        found = list(pool.map(one, [row for _word, row in rows], refused))
     results = []
     for (word, row), result in zip(rows, found, strict=True):
         if row is not None:
@@ -102,6 +103,15 @@ def run(
         error = result if isinstance(result, KubeError) else None
         results.append(Result(title_of(row) if row else word, row, error))
     return results
+
+
+def _why_not(user: User, action: str, row: Object | None) -> KubeError | None:
+    try:
+        if row is not None:
+            _refuse(user, action, row)
+    except KubeError as error:
+        return error
+    return None
 
 
 def _refuse(user: User, action: str, row: Object) -> None:

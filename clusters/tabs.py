@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from clusters.models import Cluster
-from clusters.rights import may
+from clusters.rights import may, may_somewhere
 from console.accounts.permissions import ALL_PERMISSIONS, allowed
 
 # Tabs about running the cluster itself: they share one menu, what runs in it has the row.
@@ -26,6 +26,8 @@ class Tab:
     shown: for which clusters there is such a tab. still: the template of what
     stands above the content and stays as it is while that follows what changes (a
     filter). group: "" for a tab of its own, OPERATIONS for one in that menu.
+    in_namespaces: it is for those, too, who hold the permission in some namespaces of the cluster
+    only (clusters.places), and shows these; its count, which is of the whole, is not for them.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Tab:
     shown: Callable[[Cluster], bool] = lambda _cluster: True
     still: str = ""
     group: str = ""
+    in_namespaces: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class Registry:
 
     def tabs_for(self, user: Any, cluster: Cluster) -> list[Tab]:
         """The tabs of this cluster that the user may see."""
-        return [t for t in self.tabs if allowed(user, t.permission) and t.shown(cluster)]
+        return [t for t in self.tabs if _is_for(user, t, cluster) and t.shown(cluster)]
 
     def actions_for(self, user: Any, cluster: Cluster) -> list[Action]:
         """The buttons that the user may press on this cluster as it is now."""
@@ -141,6 +144,12 @@ class Registry:
             if context is not None:
                 found.append({"template": notice.template, **context})
         return found
+
+
+def _is_for(user: Any, tab: Tab, cluster: Cluster) -> bool:
+    if allowed(user, tab.permission):
+        return True
+    return tab.in_namespaces and may_somewhere(user, tab.permission, cluster)
 
 
 def _known(permission: str) -> None:

@@ -13,7 +13,7 @@ from clusters import (
     views_rollout,
     views_workloads,
 )
-from clusters.object_actions import SIMPLE
+from clusters.object_actions import NODES, SIMPLE
 from clusters.several import ACTIONS
 
 OBJECT = "<int:pk>/objects/<str:resource>/<str:namespace>/<str:name>/"
@@ -26,8 +26,15 @@ urlpatterns = [
         for action in ACTIONS
     ),
     *(
-        path(f"{OBJECT}{id_}/", views_workloads.simple, {"action": id_}, f"object-{id_}")
-        for id_ in SIMPLE
+        path(
+            f"{OBJECT}{id_}/",
+            views_workloads.simple_on_node
+            if action.resources == (NODES,)
+            else views_workloads.simple,
+            {"action": id_},
+            f"object-{id_}",
+        )
+        for id_, action in SIMPLE.items()
     ),
     path(f"{OBJECT}access/", views_access.of_object, name="object-access"),
     path(f"{OBJECT}scale/", views_workloads.scale_object, name="object-scale"),

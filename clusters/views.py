@@ -13,7 +13,7 @@ from clusters.live_page import live_page
 from clusters.metrics.latest import latest
 from clusters.models import Cluster, ClusterStatus, Node
 from clusters.models_metrics import Of
-from clusters.rights import visible_clusters
+from clusters.rights import reachable_clusters, sees_all
 from clusters.tables import clusters_with_nodes, node_rows
 from clusters.tabs import OPERATIONS, registry
 from clusters.topology import topology
@@ -39,19 +39,25 @@ def cluster_list(request: HttpRequest) -> HttpResponse:
     return live_page(request, "clusters/list.html", "clusters/list_rows.html", context)
 
 
-@requires(GET="clusters.view")
-def cluster_detail(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
-    """One cluster: status, actions, what to do now, and the chosen tab."""
-    cluster = get_object_or_404(visible_clusters(request.user).select_related("figures"), pk=pk)
+@requires(GET="clusters.view", in_namespaces=True)
+def cluster_detail(request: HttpRequest, pk: int, tab: str = "") -> HttpResponse:
+    """One cluster: status, actions, what to do now, and the chosen tab, at first the overview.
+
+    Whoever sees only namespaces of it gets the lists of what is in these, and no more of the
+    cluster than its name and whether it answers.
+    """
+    cluster = get_object_or_404(reachable_clusters(request.user).select_related("figures"), pk=pk)
     tabs = registry.tabs_for(request.user, cluster)
-    chosen = next((t for t in tabs if t.id == tab), None)
+    chosen = next((t for t in tabs if tab in ("", t.id)), None)
     if chosen is None:
         raise Http404
     notices = registry.notices_for(request, cluster)
+    whole = sees_all(request.user)
     context = {
+        "sees_all": whole,
         "cluster": cluster,
         "live_clusters": cluster.pk,
-        "tabs": [(t, t.count(cluster) if t.count else None) for t in tabs if not t.group],
+        "tabs": [(t, t.count(cluster) if t.count and whole else None) for t in tabs if not t.group],
         "operation_tabs": [
             (t, t.count(cluster) if t.count else None) for t in tabs if t.group == OPERATIONS
         ],

@@ -13,7 +13,7 @@ from clusters.forms_workloads import ScaleForm
 from clusters.kube import KubeError
 from clusters.listings import tab_of
 from clusters.operate import NotAllowed, user_of
-from clusters.rights import visible_clusters
+from clusters.rights import reachable_clusters
 from clusters.several import MOST, chosen, named, run
 from console.accounts.permissions import requires
 from console.ui.forms import ConfirmNameForm
@@ -26,13 +26,13 @@ TITLES = {
 SUBMITS = {"restart": _("Restart them"), "scale": _("Scale them"), "delete": _("Delete them")}
 
 
-@requires(POST="clusters.operate")
+@requires(POST="clusters.operate", in_namespaces=True)
 def several(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     """POST with repeated objects=<resource>/<namespace or ->/<name>; confirmed=yes does it.
 
     For a deletion the cluster's name must be typed.
     """
-    cluster = get_object_or_404(visible_clusters(request.user), pk=pk)
+    cluster = get_object_or_404(reachable_clusters(request.user), pk=pk)
     words = named(request)
     rows = chosen(user_of(request), cluster, words)
     confirmed = bool(request.POST.get("confirmed"))

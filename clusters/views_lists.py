@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -16,11 +17,11 @@ from django.utils.translation import gettext as _
 from clusters.bulk import bulk_actions, key_of
 from clusters.filters_objects import EventFilter, ObjectFilter, namespace_names
 from clusters.guarded import namespace_of
-from clusters.links import kind_address
+from clusters.links import CLUSTER_WIDE, RESOURCES, kind_address
 from clusters.listings import LISTINGS, Column, Listing
 from clusters.metrics.latest import latest_of
 from clusters.models import Cluster, ClusterEvent, ClusterStatus, Object
-from clusters.rights import may, visible_objects
+from clusters.rights import may, sees_all, visible_events, visible_objects
 from clusters.tabs import ContextOf
 from console.accounts.permissions import requires
 from console.ui.lists import keyset
@@ -51,10 +52,13 @@ def rows_of(
     objects: Iterable[Object],
     columns: Iterable[Column],
     may_act: Callable[[Object], bool] = lambda _row: True,
+    *,
+    whole: bool = True,
 ) -> list[Row]:
     """The objects as a table shows them; what they use costs three queries more.
 
     may_act: whether the reader may do something with an object, which gives it a box.
+    whole: whether the reader sees more than namespaces.
     """
     shown, rows = list(columns), list(objects)
     uses = latest_of(rows) if any(column.used for column in shown) else {}
@@ -62,7 +66,7 @@ def rows_of(
         Row(
             key_of(row) if may_act(row) else "",
             row.name,
-            [Cell(column, column.content(row, uses)) for column in shown],
+            [Cell(column, column.content(row, uses, whole=whole)) for column in shown],
         )
         for row in rows
     ]
@@ -86,15 +90,20 @@ def context_of(listing: Listing) -> ContextOf:
 
 def list_context(request: HttpRequest, cluster: Cluster, listing: Listing) -> dict[str, Any]:
     """One page of a list as its address filters and sorts it."""
-    form = ObjectFilter(request.GET, listing.resources, listing.statuses, namespace_names(cluster))
+    names = namespace_names(request.user, cluster)
+    form = ObjectFilter(request.GET, listing.resources, listing.statuses, names)
     visible = visible_objects(request.user).filter(cluster=cluster)
     objects = form.rows(visible)
     several = len(listing.resources) > 1 and not form.cleaned_data.get("kind")
     page = keyset(request, objects, sorts=listing.sorts, then=("name",), keys_first=several)
     columns = chosen_columns(request, listing)
 
+    @cache
+    def may_act_in(namespace: str) -> bool:
+        return may(request.user, "clusters.operate", cluster, namespace)
+
     def may_act(row: Object) -> bool:
-        return may(request.user, "clusters.operate", cluster, namespace_of(row))
+        return may_act_in(namespace_of(row))
 
     return {
         "listing": listing,
@@ -102,7 +111,7 @@ def list_context(request: HttpRequest, cluster: Cluster, listing: Listing) -> di
         "page": page,
         "columns": columns,
         "all_columns": [(column, column in columns) for column in listing.columns],
-        "rows": rows_of(page, columns, may_act),
+        "rows": rows_of(page, columns, may_act, whole=sees_all(request.user)),
         "bulk": bulk_actions.for_list(request.user, cluster, listing.resources),
         "fresh": freshness(cluster),
     }
@@ -119,7 +128,7 @@ def chosen_columns(request: HttpRequest, listing: Listing) -> list[Column]:
     return [listing.columns[0], *(column for column in chosen if column.id != "name")]
 
 
-@requires(POST="clusters.view")
+@requires(POST="clusters.view", in_namespaces=True)
 def columns(request: HttpRequest) -> HttpResponse:
     """Keep the columns that somebody chose for a list, in this browser, and go back."""
     listing = LISTINGS.get(request.POST.get("list", ""))
@@ -154,21 +163,27 @@ class EventRow:
     href: str
 
 
-def event_rows(events: Iterable[ClusterEvent]) -> list[EventRow]:
-    """Events with the pages of their objects, where the kind is watched."""
-    return [
-        EventRow(e, kind_address(e.cluster_id, e.about_kind, e.namespace, e.about_name))
-        for e in events
-    ]
+def event_rows(events: Iterable[ClusterEvent], *, whole: bool = True) -> list[EventRow]:
+    """Events with the pages of their objects, where the kind is watched.
+
+    whole: whether the reader sees more than namespaces, as the page of a node.
+    """
+
+    def href(event: ClusterEvent) -> str:
+        if not whole and RESOURCES.get(event.about_kind, "") in CLUSTER_WIDE:
+            return ""
+        return kind_address(event.cluster_id, event.about_kind, event.namespace, event.about_name)
+
+    return [EventRow(event, href(event)) for event in events]
 
 
 def events_context(request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
     """One page of the cluster's events, the newest first."""
-    form = EventFilter(request.GET, namespace_names(cluster))
-    page = keyset(
-        request, form.rows(ClusterEvent.objects.filter(cluster=cluster)), sorts=("-last",)
-    )
-    return {"form": form, "page": page, "rows": event_rows(page), "fresh": freshness(cluster)}
+    form = EventFilter(request.GET, namespace_names(request.user, cluster))
+    events = visible_events(request.user).filter(cluster=cluster)
+    page = keyset(request, form.rows(events), sorts=("-last",))
+    rows = event_rows(page, whole=sees_all(request.user))
+    return {"form": form, "page": page, "rows": rows, "fresh": freshness(cluster)}
 
 
 def nodes_with_pages(cluster: Cluster) -> dict[str, str]:

@@ -26,7 +26,7 @@ from console.accounts.permissions import requires
 from console.ui.downloads import attachment
 
 
-@requires(GET="clusters.logs")
+@requires(GET="clusters.logs", in_namespaces=True)
 def logs_page(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str
 ) -> HttpResponse:
@@ -36,7 +36,7 @@ def logs_page(
     return render(request, "clusters/logs.html", {"object": row, **tab_context(request, row)})
 
 
-@requires(GET="clusters.logs")
+@requires(GET="clusters.logs", in_namespaces=True)
 def log_text(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str
 ) -> HttpResponseBase:

@@ -22,7 +22,7 @@ from console.accounts.permissions import requires
 TEMPLATE = "operations/edit.html"
 
 
-@requires(GET="clusters.operate", POST="clusters.operate")
+@requires(GET="clusters.operate", POST="clusters.operate", in_namespaces=True)
 def edit(request: HttpRequest, pk: int, resource: str, namespace: str, name: str) -> HttpResponse:
     """GET: the live YAML. POST step=review: the difference; rebase: on the current version; save.
 

@@ -12,12 +12,12 @@ from clusters.listings import tab_of
 from clusters.live_page import live_page
 from clusters.models import ClusterStatus
 from clusters.object_tabs import object_registry
-from clusters.rights import object_or_404, only_looks
+from clusters.rights import namespace_page, object_or_404, only_looks, sees_all
 from clusters.views_lists import freshness
 from console.accounts.permissions import requires
 
 
-@requires(GET="clusters.view")
+@requires(GET="clusters.view", in_namespaces=True)
 def object_page(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str, tab: str = "summary"
 ) -> HttpResponse:
@@ -27,14 +27,18 @@ def object_page(
     chosen = next((t for t in tabs if t.id == tab), None)
     if chosen is None:
         raise Http404
+    diagnosis, whole = diagnose(row), sees_all(request.user)
     context = {
         "cluster": row.cluster,
         "object": row,
         "place": namespace,
         "badge": health_badge(row.status, row.health) if row.status or row.health else "",
-        "diagnosis": diagnose(row),
+        "diagnosis": diagnosis,
+        "proof_opens": diagnosis and (whole or diagnosis.evidence.namespace == row.namespace),
         "tabs": tabs,
         "tab": chosen,
+        "sees_all": whole,
+        "namespace_page": namespace_page(request.user, row.cluster, row.namespace),
         "only_looks": only_looks(request.user, row),
         "actions": object_registry.actions_for(request.user, row),
         "list_tab": tab_of(row.resource),

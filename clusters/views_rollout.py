@@ -93,7 +93,7 @@ def rollout_of(row: Object) -> Rollout:
     )  # fmt: skip
 
 
-@requires(GET="clusters.view")
+@requires(GET="clusters.view", in_namespaces=True)
 def rollout(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str
 ) -> HttpResponse:
@@ -105,7 +105,7 @@ def rollout(
     )  # fmt: skip
 
 
-@requires(GET="clusters.view")
+@requires(GET="clusters.view", in_namespaces=True)
 def rollout_state(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str
 ) -> HttpResponse:
@@ -115,7 +115,7 @@ def rollout_state(
     return render(request, "operations/_rollout_state.html", context)
 
 
-@requires(GET="clusters.operate", POST="clusters.operate")
+@requires(GET="clusters.operate", POST="clusters.operate", in_namespaces=True)
 def roll_back(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str, revision: int
 ) -> HttpResponse:

@@ -14,7 +14,7 @@ from clusters.terminal_shells import SHELLS
 from console.accounts.permissions import requires
 
 
-@requires(GET="clusters.exec")
+@requires(GET="clusters.exec", in_namespaces=True)
 def terminal(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str
 ) -> HttpResponse:

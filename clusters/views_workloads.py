@@ -68,7 +68,7 @@ def not_for_this(row: Object, label: object) -> NotPossible:
     )
 
 
-@requires(GET="clusters.operate", POST="clusters.operate")
+@requires(GET="clusters.operate", POST="clusters.operate", in_namespaces=True)
 def simple(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str, action: str
 ) -> HttpResponse:
@@ -95,6 +95,12 @@ def simple(
 
 
 @requires(GET="clusters.operate", POST="clusters.operate")
+def simple_on_node(request: HttpRequest, **address: Any) -> HttpResponse:
+    """Cordon and uncordon: nodes are in no namespace."""
+    return simple(request, **address)
+
+
+@requires(GET="clusters.operate", POST="clusters.operate", in_namespaces=True)
 def scale_object(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str
 ) -> HttpResponse:
@@ -130,7 +136,7 @@ def scale_object(
     )  # fmt: skip
 
 
-@requires(GET="clusters.operate", POST="clusters.operate")
+@requires(GET="clusters.operate", POST="clusters.operate", in_namespaces=True)
 def delete_object(
     request: HttpRequest, pk: int, resource: str, namespace: str, name: str
 ) -> HttpResponse:
@@ -175,6 +181,8 @@ def going_with(row: Object) -> list[str]:
         ]
     if not row.uid:
         return []
+    if row.namespace:
+        everything = everything.filter(namespace=row.namespace)
     found: list[tuple[str, str]] = []
     parents = [row.uid]
     for _level in range(3):  # a CronJob's Jobs' pods

@@ -12,6 +12,7 @@ class TenancyConfig(AppConfig):
 
     def ready(self) -> None:
         from clusters import ending, upkeep
+        from clusters import places as clusters_places
         from console.accounts import group_actions
         from console.notices import audiences as notice_audiences
         from console.notices import expiry, rounds
@@ -22,6 +23,7 @@ class TenancyConfig(AppConfig):
             group_uses,
             kubeconfig_expiry,
             kubeconfigs,
+            places,
             pod_security_policies,
             proof_run,
             reconcile,
@@ -37,6 +39,7 @@ class TenancyConfig(AppConfig):
         upkeep.register("dry runs", dry_runs.keep)
         upkeep.register("kubeconfigs", kubeconfigs.keep)
         upkeep.register("isolation proofs", proof_run.keep)
+        clusters_places.register(places.Tenancy())
         group_actions.register(group_uses.uses)
         search_sources.register()
         expiry.register(kubeconfig_expiry.expiring)

@@ -46,8 +46,9 @@ class Namespace(models.Model):
     against the tenant's. limits: {"cpu": {"request": "100m", "limit": "1"}, "memory": {...}},
     what a container gets that says nothing. exceptions: list of what tenancy.isolation lets
     through besides. labels: of its owner's own. revision counts changes of what is wanted,
-    applied_revision is the last one that the cluster has. drift: what somebody changed by
-    hand, [{"kind", "name", "diff"}]. remaining: what a deletion still waits for.
+    applied_revision is the last one that the cluster has. theirs_from: the revision with which it
+    became this tenant's; its people come in when the cluster has that one. drift: what somebody
+    changed by hand, [{"kind", "name", "diff"}]. remaining: what a deletion still waits for.
     """
 
     tenant = models.ForeignKey(
@@ -81,6 +82,7 @@ class Namespace(models.Model):
     state_since = models.DateTimeField(default=timezone.now)
     revision = models.PositiveIntegerField(default=1)
     applied_revision = models.PositiveIntegerField(default=0)
+    theirs_from = models.PositiveIntegerField(default=1)
     drift = models.JSONField(default=list, blank=True)
     remaining = models.JSONField(default=list, blank=True)
     # When the watcher last compared it.

@@ -100,7 +100,9 @@ def move(row: Namespace, target: Tenant, *, by: User, request: Any = None) -> Na
         row.tenant = target
         # All of it is applied: what was changed by hand may let the old tenant's people in.
         row.drift = []
-        _want_anew(row, "tenant", "drift")
+        # The new tenant's people come in when the old one's are out.
+        row.theirs_from = row.revision + 1
+        _want_anew(row, "tenant", "drift", "theirs_from")
         record(
             "namespace.moved", row, request=request, actor=by, before=before,
             after=public_fields(row),

@@ -9,7 +9,9 @@ from tenancy.models import Namespace
 
 
 def contents(row: Namespace) -> list[tuple[str, int]]:
-    """[(kind, how many)], sorted by kind."""
+    """[(kind, how many)], sorted by kind; nothing while it is not the tenant's on the cluster."""
+    if row.applied_revision < row.theirs_from:
+        return []  # somebody else's may have its name there
     objects = Object.objects.filter(cluster=row.cluster_id, namespace=row.name).order_by()
     counted = objects.values("kind").annotate(count=Count("pk")).order_by("kind")
     return [(found["kind"], found["count"]) for found in counted]

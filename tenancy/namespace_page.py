@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import gettext_noop as noop
 
-from clusters.models import Cluster, ClusterEvent, ClusterStatus
+from clusters.links import tab_address
+from clusters.models import Cluster, ClusterStatus
+from clusters.rights import may, sees_all, visible_events
+from clusters.views_lists import event_rows
 from tenancy import enforced, quotas, use_history
 from tenancy.desired import spec_of
 from tenancy.drift import unsettled
@@ -21,12 +25,27 @@ MOVING = (NamespaceState.PENDING, NamespaceState.DELETING, NamespaceState.RELEAS
 AWAY = (ClusterStatus.UNREACHABLE, ClusterStatus.FAILED)
 
 
-def page_of(row: Namespace) -> dict[str, Any]:
-    """The context of the page; the row's tenant, cluster and pool should be loaded with it."""
+# The fleet's lists of what is in a namespace: the tab of the cluster's page, label, icon.
+LISTS = (
+    ("workloads", _lazy("Workloads"), "stack-2"),
+    ("pods", _lazy("Pods"), "box"),
+    ("network", _lazy("Network"), "network"),
+    ("storage", _lazy("Storage"), "database"),
+    ("config", _lazy("Config"), "settings"),
+    ("events", _lazy("Events"), "bell"),
+)
+
+
+def page_of(row: Namespace, user: Any) -> dict[str, Any]:
+    """The context of the page; the row's tenant, cluster and pool should be loaded with it.
+
+    What is in it is shown as far as the user sees it in the fleet's pages, too.
+    """
     rows = reach(spec_of(row))
     found = enforced.of(row, latest(row))
     trends = use_history.of_namespace(row)
-    events = ClusterEvent.objects.filter(cluster=row.cluster_id, namespace=row.name)
+    events = visible_events(user).filter(cluster=row.cluster_id, namespace=row.name)
+    opens = may(user, "clusters.view", row.cluster, row.name)
     return {
         "says": state_words(row),
         "unsettled": unsettled(row.drift),
@@ -40,8 +59,14 @@ def page_of(row: Namespace) -> dict[str, Any]:
         "isolation_doubt": next(
             (one for one in found if one.what == "isolation" and one.state != enforced.YES), None
         ),
-        "contents": contents(row),
-        "events": [{"event": event, "href": ""} for event in events.order_by("-last")[:EVENTS]],
+        "contents": contents(row) if opens else [],
+        "lists": [
+            (label, icon, tab_address(row.cluster_id, tab, namespace=row.name))
+            for tab, label, icon in LISTS
+        ]
+        if opens
+        else [],
+        "events": event_rows(events.order_by("-last")[:EVENTS], whole=sees_all(user)),
     }
 
 

@@ -10,7 +10,8 @@ from clusters import cells
 from clusters.filters_objects import ObjectFilter
 from clusters.inventory.kinds import KINDS, WORKLOADS
 from clusters.models import Object
-from console.accounts.permissions import SIGNED_IN, allowed, requires
+from clusters.rights import may, visible_objects
+from console.accounts.permissions import SIGNED_IN, requires
 from console.ui.lists import keyset
 from tenancy.permissions import DEPLOY, rights
 from tenancy.views_namespaces import namespace_or_404
@@ -30,9 +31,12 @@ def contents(request: HttpRequest, pk: int) -> HttpResponse:
     form = ObjectFilter(request.GET, shown)
     for name in ("namespace", "node", "labels"):
         form.fields.pop(name, None)
-    here = Object.objects.filter(cluster=namespace.cluster_id, namespace=namespace.name)
+    # Not what is in somebody else's namespace, whose name the tenant only wished to have.
+    here = visible_objects(request.user).filter(
+        cluster=namespace.cluster_id, namespace=namespace.name
+    )
     page = keyset(request, form.rows(here), sorts=("name", "status", "-created"), keys_first=True)
-    links = allowed(request.user, "clusters.view")
+    links = may(request.user, "clusters.view", namespace.cluster, namespace.name)
     context = {
         "namespace": namespace,
         "form": form,

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from clusters.models import Cluster
+from clusters.rights import may_somewhere
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN, allowed, requires
 from console.ui.lists import keyset
@@ -94,9 +95,9 @@ def namespace(request: HttpRequest, pk: int) -> HttpResponse:
         "may_deploy": DEPLOY in held and not why_not(row),
         "made": made(row),
         "may_move": may and allowed(request.user, "tenants.change"),
-        "may_clusters": allowed(request.user, "clusters.view"),
+        "may_clusters": may_somewhere(user, "clusters.view", row.cluster),
         "proving": card_of(row, may=may),
-        **page_of(row),
+        **page_of(row, user),
     }
     return render(request, "tenancy/namespace_detail.html", context)
 

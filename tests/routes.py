@@ -24,6 +24,7 @@ class Route:
     permission: str | None
     is_api: bool
     name: str = ""
+    in_namespaces: bool = False  # also for those who hold the permission in some namespaces only
 
     def __str__(self) -> str:
         return f"{self.method} /{self.path}"
@@ -44,6 +45,17 @@ def routes() -> list[Route]:
         for route in _of(path, pattern):
             found.setdefault(str(route), route)  # the first pattern of an address answers
     return list(found.values())
+
+
+def sockets_in_namespaces() -> list[str]:
+    """The addresses of websockets that are also for those who hold the permission somewhere."""
+    from console.asgi import websocket_urlpatterns
+
+    return [
+        readable(str(pattern.pattern))
+        for pattern in websocket_urlpatterns
+        if getattr(getattr(pattern.callback, "consumer_class", None), "in_namespaces", False)
+    ]
 
 
 def sockets() -> dict[str, str | None]:
@@ -85,14 +97,17 @@ def _of(path: str, pattern: URLPattern) -> Iterator[Route]:
         checks = initial.get("permission_classes", cls.permission_classes)
         deny = any(isinstance(c, type) and issubclass(c, Declared) for c in checks)
         table = initial.get("permissions", getattr(cls, "permissions", {}))
+        opted_in = getattr(cls, "in_namespaces", ())
         for method, action in actions.items():
             if method in METHODS:
-                yield Route(method.upper(), path, table.get(action) if deny else None, True, name)
+                permission = table.get(action) if deny else None
+                yield Route(method.upper(), path, permission, True, name, action in opted_in)
         return
     declared = getattr(view, "flotilla_permission", None)
+    opted_in = getattr(view, "flotilla_in_namespaces", False)
     if isinstance(declared, dict):
         for method, permission in declared.items():
-            yield Route(method, path, permission, False, name)
+            yield Route(method, path, permission, False, name, opted_in)
     else:
         # One permission for every method, or none at all.
         yield Route("GET", path, declared or None, False, name)

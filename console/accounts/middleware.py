@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from console.accounts import sessions
 from console.accounts.confirm import page_behind, redirect_whole_page
 from console.accounts.models import User
-from console.accounts.permissions import PUBLIC, allowed, declared, may_see
+from console.accounts.permissions import PUBLIC, allowed_at, declared, may_see
 from console.audit.record import record
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class PermissionMiddleware:
         request: HttpRequest,
         view: Callable[..., Any],
         _args: tuple[Any, ...],
-        _kwargs: dict[str, Any],
+        kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
         """None to go on. Raises Http404 or PermissionDenied, or sends to the sign-in page."""
         if is_rest(view):
@@ -88,10 +88,11 @@ class PermissionMiddleware:
             return _to_sign_in(request)
         if user.must_change_password and _route(request) not in WITHOUT_OWN_PASSWORD:
             return redirect_whole_page(request, reverse("accounts:password"))
-        if allowed(user, permission):
+        address = kwargs if getattr(view, "flotilla_in_namespaces", False) else None
+        if allowed_at(user, permission, address):
             return None
         request.flotilla_refused = permission  # type: ignore[attr-defined]
-        if may_see(user, permission):
+        if may_see(user, permission, address):
             raise PermissionDenied
         raise Http404
 

@@ -15,6 +15,7 @@ from django.http import Http404
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from console.accounts import places
 from console.accounts.models import Role, User
 
 SIGNED_IN = "signed-in"  # everybody with a session or a token
@@ -72,21 +73,41 @@ def allowed(user: User | AnonymousUser, permission: str) -> bool:
     return permission == SIGNED_IN or permission in ROLE_PERMISSIONS.get(user.role, frozenset())
 
 
-def may_see(user: User | AnonymousUser, permission: str) -> bool:
+def allowed_at(
+    user: User | AnonymousUser, permission: str, address: Mapping[str, Any] | None
+) -> bool:
+    """`allowed`, or the user holds the permission in the place of an address.
+
+    address: the arguments of a URL (console.accounts.places); None: what is asked for did not
+    opt in, and the role alone counts.
+    """
+    if allowed(user, permission):
+        return True
+    return address is not None and places.held(user, permission, address)
+
+
+def may_see(
+    user: User | AnonymousUser, permission: str, address: Mapping[str, Any] | None = None
+) -> bool:
     """Whether the user may know that the thing behind the permission exists.
 
     What one may not see answers 404, what one may see and not do answers 403.
+    address: as of `allowed_at`.
     """
     area = permission.partition(".")[0]
     view = f"{area}.view"
-    return view in ALL_PERMISSIONS and allowed(user, view)
+    return view in ALL_PERMISSIONS and allowed_at(user, view, address)
 
 
-def requires(permission: str = "", **methods: str) -> Callable[[F], F]:
+def requires(
+    permission: str = "", *, in_namespaces: bool = False, **methods: str
+) -> Callable[[F], F]:
     """Declare what a page needs: one permission, or one for each HTTP method.
 
     requires("hosts.view"), requires(GET="hosts.view", POST="hosts.change").
-    HEAD counts as GET. A method that is not named is refused.
+    HEAD counts as GET. A method that is not named is refused. in_namespaces: those are let in,
+    too, who hold the permission only where the address leads; the page shows and does nothing
+    outside of their places (clusters.rights).
     """
     for name in (permission, *methods.values()):
         if name and name not in ALL_PERMISSIONS:
@@ -94,6 +115,7 @@ def requires(permission: str = "", **methods: str) -> Callable[[F], F]:
 
     def mark(view: F) -> F:
         view.flotilla_permission = methods or permission  # type: ignore[attr-defined]
+        view.flotilla_in_namespaces = in_namespaces  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -113,7 +135,8 @@ class Declared(BasePermission):
     """API permission: each view set names what each action needs in `permissions`.
 
     permissions = {"list": "hosts.view", "create": "hosts.change"}; plain API
-    views name HTTP methods in lower case instead of actions.
+    views name HTTP methods in lower case instead of actions. in_namespaces = {"list"}
+    names the actions that opt in, as pages do by `requires`.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -127,10 +150,12 @@ class Declared(BasePermission):
         permission = table.get("retrieve" if action == "head" else action)
         if permission is None:
             return False
-        if allowed(request.user, permission):
+        opted_in = action in getattr(view, "in_namespaces", ())
+        address = getattr(view, "kwargs", {}) if opted_in else None
+        if allowed_at(request.user, permission, address):
             return True
         # PermissionMiddleware writes an audit event when this was a change.
         request._request.flotilla_refused = permission  # type: ignore[attr-defined]
-        if isinstance(request.user, User) and not may_see(request.user, permission):
+        if isinstance(request.user, User) and not may_see(request.user, permission, address):
             raise Http404
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.contrib.sessions.models import Session
 from django.utils.crypto import constant_time_compare
 
 from console.accounts.models import User
-from console.accounts.permissions import allowed
+from console.accounts.permissions import allowed_at
 
 STARTED = "flotilla_started"  # when the person signed in
 SEEN = "flotilla_seen"  # when the session was last renewed
@@ -53,12 +54,18 @@ def end_all(user: User, *, keep: str | None = None) -> int:
     return ended
 
 
-def still_valid(user_id: Any, session_key: str | None, permission: str) -> bool:
+def still_valid(
+    user_id: Any,
+    session_key: str | None,
+    permission: str,
+    address: Mapping[str, Any] | None = None,
+) -> bool:
     """Whether a session still belongs to this active user with this permission.
 
     For long-lived connections, which ask again while they are open (wrap it in
     database_sync_to_async). False for an ended, expired or foreign session, a
     changed password, a deactivated user and a permission that was taken away.
+    address: where the permission counts that is held in some places only (allowed_at).
     """
     if not session_key or user_id is None:
         return False
@@ -74,4 +81,4 @@ def still_valid(user_id: Any, session_key: str | None, permission: str) -> bool:
     given = data.get(HASH_SESSION_KEY, "")
     if not constant_time_compare(given, user.get_session_auth_hash()):
         return False
-    return allowed(user, permission)
+    return allowed_at(user, permission, address)

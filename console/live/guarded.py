@@ -78,10 +78,12 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     """A websocket with a permission that ends with the right to it.
 
     Subclasses name `permission`, look their object up in `found`, and do their
-    work in `run`, which is ended when the socket closes.
+    work in `run`, which is ended when the socket closes. in_namespaces: the permission counts, too,
+    where it is held in the place of the address only (console.accounts.places).
     """
 
     permission = ""
+    in_namespaces = False
     _refusal = ("", "")  # cause and mend of a refusal that is more than a missing permission
 
     async def connect(self) -> None:
@@ -148,7 +150,8 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         return int(await database_sync_to_async(self._check_now)())
 
     def _check_now(self) -> int:
-        if not still_valid(self.user_id, self._session_key, self.permission):
+        address = self.values if self.in_namespaces else None
+        if not still_valid(self.user_id, self._session_key, self.permission, address):
             return NOT_ALLOWED
         user = User.objects.filter(pk=self.user_id or 0).first()
         if user is None or not self.found(user):

@@ -16,7 +16,7 @@ from typing import Any
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
-from console.accounts.permissions import ALL_PERMISSIONS, allowed
+from console.accounts.permissions import ALL_PERMISSIONS, allowed, allowed_at
 from console.ui.context import MAIN, SETTINGS
 
 # Hits of one group, and seconds for all of a search.
@@ -93,13 +93,15 @@ class Group:
 class Source:
     """A function from (user, query) to groups, for those who hold the permission.
 
-    It yields group by group, so that the search can end between them.
+    It yields group by group, so that the search can end between them. in_namespaces: those are
+    asked for, too, who hold the permission in some places only; find() keeps to these.
     """
 
     id: str
     permission: str
     find: Callable[[Any, Query], Iterator[Group]]
     order: int = 50
+    in_namespaces: bool = False
 
 
 @dataclass
@@ -136,7 +138,7 @@ def search(user: Any, query: Query, seconds: float = SECONDS) -> Found:
         return Found(groups)
     end = time.monotonic() + seconds
     for source in (PAGES, *search_registry.sources):
-        if not allowed(user, source.permission):
+        if not allowed_at(user, source.permission, {} if source.in_namespaces else None):
             continue
         for group in source.find(user, query):
             if group.hits:

@@ -6,7 +6,9 @@ the lines that are missing run
 
     FLOTILLA_WRITE_PERMISSIONS=1 python -m pytest tests/unit/test_permissions.py
 
-and read the difference before it is committed.
+and read the difference before it is committed. "ns" behind a permission: also those are let in
+who hold it only in the namespaces of their tenants, and no further than there
+(tests/unit/tenancy/test_fleet_places.py).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from rest_framework.test import APIClient
 from console.accounts.models import User
 from console.accounts.permissions import ALL_PERMISSIONS, PUBLIC, allowed, may_see
 from tests.conftest import signed_in, with_token
-from tests.routes import Route, routes, sockets
+from tests.routes import Route, routes, sockets, sockets_in_namespaces
 from tests.samples import GONE, Samples
 
 TABLE = Path(__file__).with_name("permissions_table.txt")
@@ -31,11 +33,19 @@ WIDTH = 22
 
 def table_lines() -> list[str]:
     """The table as the code has it now."""
-    pages = [f"{route.permission or 'NOTHING':{WIDTH}}{route}" for route in routes()]
+    pages = [
+        f"{_named(route.permission, route.in_namespaces):{WIDTH}}{route}" for route in routes()
+    ]
+    opted_in = sockets_in_namespaces()
     live = [
-        f"{permission or 'NOTHING':{WIDTH}}WS /{path}" for path, permission in sockets().items()
+        f"{_named(permission, path in opted_in):{WIDTH}}WS /{path}"
+        for path, permission in sockets().items()
     ]
     return sorted({*pages, *live}, key=lambda line: (line[WIDTH:].split()[1], line))
+
+
+def _named(permission: str | None, in_namespaces: bool) -> str:
+    return f"{permission or 'NOTHING'}{' ns' if in_namespaces else ''}"
 
 
 def test_the_table_is_what_the_code_declares() -> None:
