@@ -19,6 +19,8 @@ def contents(row: Namespace) -> list[tuple[str, int]]:
 
 def claims(row: Namespace) -> list[Object]:
     """The persistent volume claims, whose data may go with the namespace; sorted by name."""
+    if row.applied_revision < row.theirs_from:
+        return []
     return list(
         Object.objects.filter(
             cluster=row.cluster_id, resource="persistentvolumeclaims", namespace=row.name

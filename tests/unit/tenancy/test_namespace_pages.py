@@ -213,7 +213,7 @@ def test_a_cluster_that_is_away_is_said_and_nothing_is_lost(shop, cluster, owner
 
 def test_deleting_names_what_goes_and_asks_for_the_name(shop, cluster, owner) -> None:
     gold = ResourcePool.objects.create(cluster=cluster, name="gold", namespaces=["web"])
-    row = namespace_of(shop, cluster, pool=gold)
+    row = namespace_of(shop, cluster, pool=gold, applied_revision=1)
     ObjectFactory(cluster=cluster, namespace="web")
     ObjectFactory(
         cluster=cluster, namespace="web", name="orders-db", kind="PersistentVolumeClaim",
