@@ -31,10 +31,10 @@ from tenancy import proof_cluster as there
 from tenancy import proof_notices
 from tenancy import proof_plan as plan
 from tenancy import proof_pods as pods
+from tenancy.consoles import console_id
 from tenancy.desired import NamespaceSpec, spec_of, toleration
 from tenancy.models import Isolation, IsolationProof, Namespace, ProofState, Verdict
 from tenancy.proof_actions import READY, forget_old, wanted
-from tenancy.reconcile import console_id
 
 JSON = dict[str, Any]
 Held = Callable[[], None]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenancy', '0001_tenancy'),
+        ('tenancy', '0004_use_history'),
     ]
 
     operations = [
