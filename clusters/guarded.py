@@ -107,6 +107,15 @@ def use_of(method: str, path: str) -> tuple[Use, str]:
     return Use.CHANGE, namespace
 
 
+def is_discovery(method: str, path: str) -> bool:
+    """Whether a call only asks which kinds a cluster has: every cluster tells everybody that it
+    knows (RBAC, "API discovery roles")."""
+    parts = unquote(path.partition("?")[0]).removeprefix("/").split("/")
+    most = {"api": 2, "apis": 3, "version": 1}.get(parts[0], 0)
+    plain = all(part not in ("", ".", "..") for part in parts)
+    return method == "GET" and plain and len(parts) <= most
+
+
 def _why_not_beside_the_console(use: Use, cluster: Cluster, namespace: str) -> str:
     own = cluster.console_namespace
     if use is not Use.LOGS:

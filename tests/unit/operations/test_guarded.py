@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from clusters.guarded import NoPlainPath, Use, use_of, why_not
+from clusters.guarded import NoPlainPath, Use, is_discovery, use_of, why_not
 from clusters.models import Node, Object, Origin, ResourcePool
 from clusters.object_tabs import object_registry
 from clusters.operate import NotAllowed, connection
@@ -130,6 +130,21 @@ def test_a_path_that_could_be_read_two_ways_is_refused(cluster, operator, calls,
     with pytest.raises(Exception, match="no path of an object"):
         connection(cluster, operator).delete(path)
     assert not calls.made
+
+
+@pytest.mark.parametrize("path", ["/version", "/api", "/api/v1", "/apis", "/apis/apps/v1", "/apis/apps?timeout=5s"])  # fmt: skip
+def test_which_kinds_there_are_is_told_to_everybody(path):
+    assert is_discovery("GET", path)
+    assert not is_discovery("POST", path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/secrets", "/apis/apps/v1/deployments", "/api/v1%2Fsecrets", "/metrics",
+     "/api/../v1", "/version/../api/v1/secrets", "/apis/apps/v1/%2e%2e", "//api", "/logs", "/"],
+)  # fmt: skip
+def test_nothing_else_counts_as_that(path):
+    assert not is_discovery("GET", path)
 
 
 def test_a_slash_that_is_written_as_a_number_is_a_slash():
