@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from clusters.bulk import bulk_actions, key_of
 from clusters.filters_objects import EventFilter, ObjectFilter, namespace_names
 from clusters.guarded import namespace_of
-from clusters.links import CLUSTER_WIDE, RESOURCES, kind_address
+from clusters.links import CLUSTER_WIDE, RESOURCES, kind_address, object_address
 from clusters.listings import LISTINGS, Column, Listing
 from clusters.metrics.latest import latest_of
 from clusters.models import Cluster, ClusterEvent, ClusterStatus, Object
@@ -164,17 +164,30 @@ class EventRow:
 
 
 def event_rows(events: Iterable[ClusterEvent], *, whole: bool = True) -> list[EventRow]:
-    """Events with the pages of their objects, where the kind is watched.
+    """Events with the pages of their objects, of those that are still in the inventory.
 
     whole: whether the reader sees more than namespaces, as the page of a node.
     """
+    told = [(event, RESOURCES.get(event.about_kind, "")) for event in events]
+    places = ("cluster_id", "resource", "namespace", "name")
+    there = set(
+        Object.objects.filter(
+            cluster_id__in={event.cluster_id for event, _resource in told},
+            resource__in={resource for _event, resource in told},
+            name__in={event.about_name for event, _resource in told},
+        ).values_list(*places)
+    )
 
-    def href(event: ClusterEvent) -> str:
-        if not whole and RESOURCES.get(event.about_kind, "") in CLUSTER_WIDE:
+    def href(event: ClusterEvent, resource: str) -> str:
+        wide = resource in CLUSTER_WIDE
+        namespace = "" if wide else event.namespace
+        if (event.cluster_id, resource, namespace, event.about_name) not in there:
+            return ""  # what has gone has no page
+        if wide and not whole:
             return ""
-        return kind_address(event.cluster_id, event.about_kind, event.namespace, event.about_name)
+        return object_address(event.cluster_id, resource, namespace, event.about_name)
 
-    return [EventRow(event, href(event)) for event in events]
+    return [EventRow(event, href(event, resource)) for event, resource in told]
 
 
 def events_context(request: HttpRequest, cluster: Cluster) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from clusters.models import Cluster, ClusterEvent, ClusterStatus, Object
 from clusters.several import chosen, named
 from clusters.views_lists import list_context
 from console.accounts.models import Role, User
-from tests.factories import ClusterFactory, UserFactory
+from tests.factories import ClusterFactory, ObjectFactory, UserFactory
 from tests.unit.fleet.rows import NOW, build, make, many_pods
 
 pytestmark = pytest.mark.django_db
@@ -155,15 +155,18 @@ def test_summaries_of_unexpected_types_break_no_list(
 def test_events_are_the_newest_first_and_lead_to_their_objects(
     admin_client: Client, cluster: Cluster
 ) -> None:
-    for n, kind in enumerate(("Pod", "Node", "Unheard")):
+    ObjectFactory(cluster=cluster, resource="pods", namespace="shop", name="x0")
+    ObjectFactory(cluster=cluster, resource="nodes", kind="Node", namespace="", name="x1")
+    for n, kind in enumerate(("Pod", "Node", "Unheard", "Pod")):
         ClusterEvent.objects.create(
             cluster=cluster, uid=f"e{n}", namespace="shop", about_kind=kind, about_name=f"x{n}",
             reason="Reason", message=MARKUP, warning=n == 1, last=NOW.replace(microsecond=n),
         )  # fmt: skip
     answer = admin_client.get(f"/clusters/{cluster.pk}/events/")
     page = answer.content.decode()
-    assert [row.event.about_name for row in answer.context["rows"]] == ["x2", "x1", "x0"]
+    assert [row.event.about_name for row in answer.context["rows"]] == ["x3", "x2", "x1", "x0"]
     assert f'href="/clusters/{cluster.pk}/objects/pods/shop/x0/"' in page
+    assert "/objects/pods/shop/x3/" not in page, "what has gone has no page"
     assert f'href="/clusters/{cluster.pk}/objects/nodes/-/x1/"' in page
     assert "<script>alert" not in page
     warnings = admin_client.get(f"/clusters/{cluster.pk}/events/?type=warning").context["rows"]
