@@ -18,7 +18,7 @@ from clusters.models import (
 )
 from console.accounts.models import ApiToken, Role, User
 from console.audit.record import record
-from console.notices.models import Channel, Delivery, Rule
+from console.notices.models import Channel, Delivery, Notice, Rule
 from console.notices.telling import tell
 from provisioning.models import TaskStatus
 from provisioning.models_snapshots import Snapshot
@@ -131,6 +131,12 @@ class Samples:
             },
         )[0]  # fmt: skip
 
+    def notice_of(self, user: User | None) -> Notice:
+        """What everybody with a role sees; for who has none, a notice of their own."""
+        if user is None or user.role:
+            return self.notice
+        return Notice.objects.create(kind="cluster.away", occurred=timezone.now(), owner=user)
+
     def arguments(self, route: Route, user: User | None) -> dict[str, Any]:
         """The arguments of the address for an existing row (the user's own where it is owned)."""
         word = route.path.removeprefix("api/v1/").removeprefix("settings/").split("/")[0]
@@ -144,7 +150,7 @@ class Samples:
             "tasks": self.task,
             "users": self.person,
             "audit-events": self.event,
-            "notices": self.notice,
+            "notices": self.notice_of(user),
             "notice-channels": self.channel,
             "notice-rules": self.rule,
             "notice-deliveries": self.delivery,

@@ -263,10 +263,11 @@ def test_the_card_escapes_what_the_cluster_said(cluster: Cluster) -> None:
     bad = container(reason="ErrImagePull", message="<script>alert(1)</script>", image="<b>")
     summary = {"phase": "Pending", "containers": [bad], "conditions": []}
     made = save(cluster, "pods", summary, name="x", health=Health.BAD, node="n")
+    told = {"diagnosis": diagnose(made), "cluster": cluster}
     with override_settings(ROOT_URLCONF="tests.unit.diagnosis.addresses"):
-        shown = render_to_string(
-            "clusters/objects/diagnosis.html", {"diagnosis": diagnose(made), "cluster": cluster}
-        )
+        shown = render_to_string("clusters/objects/diagnosis.html", {**told, "proof_opens": True})
+        closed = render_to_string("clusters/objects/diagnosis.html", told)
+    assert "/objects/" not in closed and "Container app" in closed
     assert "<script>" not in shown and "&lt;script&gt;" in shown
     assert f'href="/clusters/{cluster.pk}/objects/pods/shop/x/#containers-heading"' in shown
     assert "Container app" in shown

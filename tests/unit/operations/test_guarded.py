@@ -132,7 +132,9 @@ def test_a_path_that_could_be_read_two_ways_is_refused(cluster, operator, calls,
     assert not calls.made
 
 
-@pytest.mark.parametrize("path", ["/version", "/api", "/api/v1", "/apis", "/apis/apps/v1", "/apis/apps?timeout=5s"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path", ["/version", "/api", "/api/v1", "/apis", "/apis/apps/v1", "/apis/apps?timeout=5s"]
+)
 def test_which_kinds_there_are_is_told_to_everybody(path):
     assert is_discovery("GET", path)
     assert not is_discovery("POST", path)

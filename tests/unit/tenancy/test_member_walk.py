@@ -67,6 +67,8 @@ def walk(client: Client) -> dict[str, str]:
         here = answer.redirect_chain[-1][0] if answer.redirect_chain else path
         for href in re.findall(r'<a\b[^>]*\bhref="([^"]+)"', text):
             to = urljoin(here, unescape(href)).partition("#")[0]
+            if to.endswith("/log.txt"):
+                continue  # asks the cluster, and there is none
             if to.startswith("/") and not to.startswith("//") and shape(to) not in known:
                 known.add(shape(to))
                 waiting.append(to)
