@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db.models import Q
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, Profile
@@ -150,7 +150,7 @@ class RemoveNodeForm(NodeForm):
             return True
         if self.cleaned_data.get("confirm_name") == leaving.name:
             return True
-        text = _now("This is not the name. Type “%(name)s” to confirm.") % {"name": leaving.name}
+        text = gettext("This is not the name. Type “%(name)s” to confirm.") % {"name": leaving.name}
         self.add_error("confirm_name", text)
         return False
 

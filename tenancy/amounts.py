@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from clusters.quantities import exact
 from console.ui.quantities import bytes_text
@@ -84,9 +83,9 @@ PAIRS = (
     ("requests.ephemeral-storage", "limits.ephemeral-storage"),
 )
 _EXAMPLES: Mapping[Kind, str] = {
-    "cpu": noop("“%(text)s” is no amount of CPU: write 2, 1.5 or 250m."),
-    "bytes": noop("“%(text)s” is no amount of bytes: write 512Mi, 2Gi or 1.5G."),
-    "count": noop("“%(text)s” is no number of pieces: write a whole number such as 20."),
+    "cpu": gettext_noop("“%(text)s” is no amount of CPU: write 2, 1.5 or 250m."),
+    "bytes": gettext_noop("“%(text)s” is no amount of bytes: write 512Mi, 2Gi or 1.5G."),
+    "count": gettext_noop("“%(text)s” is no number of pieces: write a whole number such as 20."),
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 
 from clusters.kube.skew import minor_of
 from clusters.models import Origin
@@ -21,13 +21,13 @@ YES, NO, UNKNOWN = dry_runs.YES, dry_runs.NO, dry_runs.UNKNOWN
 POD_SECURITY_SINCE = 23
 # What tenancy.dry_runs tries, in the middle of a sentence.
 ATTEMPTS: Mapping[str, object] = {
-    "privileged": lazy("a privileged pod"),
-    "host_path": lazy("a pod with the host's files"),
-    "host_network": lazy("a pod on the host's network"),
-    "host_pid": lazy("a pod among the host's processes"),
-    "escalation": lazy("a pod whose processes may gain rights"),
-    "elsewhere": lazy("a pod for the nodes of another pool"),
-    "addresses": lazy("a service that claims an address of others (CVE-2020-8554)"),
+    "privileged": gettext_lazy("a privileged pod"),
+    "host_path": gettext_lazy("a pod with the host's files"),
+    "host_network": gettext_lazy("a pod on the host's network"),
+    "host_pid": gettext_lazy("a pod among the host's processes"),
+    "escalation": gettext_lazy("a pod whose processes may gain rights"),
+    "elsewhere": gettext_lazy("a pod for the nodes of another pool"),
+    "addresses": gettext_lazy("a service that claims an address of others (CVE-2020-8554)"),
 }
 
 

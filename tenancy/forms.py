@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import dns_label
@@ -241,7 +241,7 @@ def _entries(text: str, grammar: re.Pattern[str]) -> list[str]:
     if len(found) > MOST_ENTRIES:
         raise ValidationError(_("At most %(most)d entries."), params={"most": MOST_ENTRIES})
     problems = [
-        say("“%(text)s” is no such name.") % {"text": entry[:80]}
+        gettext("“%(text)s” is no such name.") % {"text": entry[:80]}
         for entry in found
         if not grammar.fullmatch(entry)
     ]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from clusters.links import tab_address
 from clusters.models import Cluster, ClusterStatus
@@ -27,12 +26,12 @@ AWAY = (ClusterStatus.UNREACHABLE, ClusterStatus.FAILED)
 
 # The fleet's lists of what is in a namespace: the tab of the cluster's page, label, icon.
 LISTS = (
-    ("workloads", _lazy("Workloads"), "stack-2"),
-    ("pods", _lazy("Pods"), "box"),
-    ("network", _lazy("Network"), "network"),
-    ("storage", _lazy("Storage"), "database"),
-    ("config", _lazy("Config"), "settings"),
-    ("events", _lazy("Events"), "bell"),
+    ("workloads", gettext_lazy("Workloads"), "stack-2"),
+    ("pods", gettext_lazy("Pods"), "box"),
+    ("network", gettext_lazy("Network"), "network"),
+    ("storage", gettext_lazy("Storage"), "database"),
+    ("config", gettext_lazy("Config"), "settings"),
+    ("events", gettext_lazy("Events"), "bell"),
 )
 
 
@@ -95,22 +94,22 @@ def _sentence(text: str) -> str:
     return found if found.endswith(".") else f"{found}."
 
 
-_AWAY = noop(
+_AWAY = gettext_noop(
     "%(cluster)s does not answer now. What is wanted is kept, and done as soon as it is back; "
     "you need not wait here."
 )
-_FIRST = noop("It is being made on %(cluster)s. This takes a moment.")
+_FIRST = gettext_noop("It is being made on %(cluster)s. This takes a moment.")
 _WORDS = {
-    NamespaceState.PENDING: noop("The last change is on its way to %(cluster)s."),
-    NamespaceState.FAILED: noop(
+    NamespaceState.PENDING: gettext_noop("The last change is on its way to %(cluster)s."),
+    NamespaceState.FAILED: gettext_noop(
         "%(cluster)s did not take it: %(reason)s It is tried again, and at once when you change it."
     ),
-    NamespaceState.DRIFTED: noop(
+    NamespaceState.DRIFTED: gettext_noop(
         "Somebody changed on %(cluster)s what Flotilla keeps there. Nothing was overwritten: "
         "mend it to have it as it stands here, or accept what is there."
     ),
-    NamespaceState.DELETING: noop("%(cluster)s is deleting it with all that is in it."),
-    NamespaceState.RELEASING: noop(
+    NamespaceState.DELETING: gettext_noop("%(cluster)s is deleting it with all that is in it."),
+    NamespaceState.RELEASING: gettext_noop(
         "What Flotilla has put there is being taken away; the namespace stays."
     ),
 }

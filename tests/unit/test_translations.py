@@ -22,6 +22,7 @@ PLAIN = {"_", "gettext", "gettext_lazy", "gettext_noop"}
 PLURAL = {"ngettext", "ngettext_lazy"}
 CONTEXT = {"pgettext", "pgettext_lazy"}
 CONTEXT_PLURAL = {"npgettext", "npgettext_lazy"}
+KNOWN = PLAIN | PLURAL | CONTEXT | CONTEXT_PLURAL
 PLACEHOLDER = re.compile(r"%\(\w+\)[-+#0 ]*[\d.]*[a-z]|%[sd]|\{\w+\}|</?\w+[^>]*>")
 LITERAL = r"u?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
 IN_TEMPLATE = re.compile(rf"(?<!\w)(n?p?gettext|_)\(\s*{LITERAL}(?:\s*,\s*{LITERAL})?", re.DOTALL)
@@ -74,6 +75,19 @@ def catalogue() -> dict[Key, polib.POEntry]:
 def translations(entry: polib.POEntry) -> list[str]:
     """The text, or each plural form."""
     return list(entry.msgstr_plural.values()) if entry.msgid_plural else [entry.msgstr]
+
+
+def test_strings_are_marked_by_names_that_make_messages_knows() -> None:
+    hidden = [
+        f"{file.relative_to(ROOT)}: {name.name} as {name.asname}"
+        for app in APPS
+        for file in sorted((ROOT / app).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"
+        for name in node.names
+        if name.name in KNOWN and (name.asname or name.name) not in KNOWN
+    ]
+    assert hidden == [], "its strings never come into the catalogue: import it by its own name"
 
 
 def test_every_marked_string_is_translated() -> None:
