@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -21,6 +22,13 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     made.run("tests.browser.scene", "people")
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def ids(console: Console) -> dict[str, int]:
+    """The numbers of the cluster, namespace and request of the scene with tenants."""
+    found: dict[str, int] = json.loads(console.run("tests.browser.tenancy_scene"))
+    return found
 
 
 @pytest.fixture(scope="session")

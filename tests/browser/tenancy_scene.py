@@ -1,4 +1,7 @@
-"""A cluster and a tenant with a quota, an owner (olga) and a developer (dora); prints JSON."""
+"""A cluster and a tenant with a quota, an owner (olga) and a developer (dora); prints JSON.
+
+What runs in the tenant's namespace "web" is there too, and another tenant's "vault" beside it.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from tenancy.models import (  # noqa: E402
     Tenant,
     TenantCluster,
 )
+from tests.browser import member_objects  # noqa: E402
 from tests.browser.scene import PASSWORD  # noqa: E402
 
 
@@ -98,6 +102,13 @@ def main() -> None:
         tenant=shop, namespace=web, cluster=cluster, namespace_name="web", user=people["dora"],
         user_name="dora", role="developer", note="laptop", expires=now + timedelta(hours=8),
     )  # fmt: skip
+    bank = Tenant.objects.create(name="Bank", slug="bank")
+    TenantCluster.objects.create(tenant=bank, cluster=cluster)
+    vault = Namespace.objects.create(
+        tenant=bank, cluster=cluster, name="vault", state="applied", applied_revision=1,
+    )  # fmt: skip
+    member_objects.fill(cluster, web.name, "shop")
+    member_objects.fill(cluster, vault.name, "ledger")
     found = {"cluster": cluster.pk, "namespace": web.pk, "request": wish.pk}
     sys.stdout.write(json.dumps(found))
 

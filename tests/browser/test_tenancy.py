@@ -42,13 +42,6 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def ids(console: Console) -> dict[str, int]:
-    """The numbers of the scene's cluster, namespace and request."""
-    found: dict[str, int] = json.loads(console.run("tests.browser.tenancy_scene"))
-    return found
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_the_pages_fit_and_are_accessible(open_page: Open, ids: dict[str, int], name: str) -> None:
     check_page(open_page, PAGES[name].format(**ids), f"tenancy-{name}")
