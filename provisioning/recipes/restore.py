@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provisioning.spec import ClusterSpec
-from provisioning.steps.api_ready import ApiReady
+from provisioning.steps.api_ready import ApiReady, FirstObjects
 from provisioning.steps.base import Phase, Placed, Recipe
 from provisioning.steps.binaries import ControlPlanePrograms
 from provisioning.steps.certificates import Certificates
@@ -44,6 +44,8 @@ def phases(spec: ClusterSpec) -> tuple[Phase, ...]:
         Phase("certificates", "Certificates", authority),
         Phase("restore", "Restore", (Placed(RestoreSnapshot(), members, anywhere=True),)),
         Phase("control-plane", "Control plane, one host after another", back, rolling=True),
+        # The snapshot may be of a time before them, and no pod comes back without its policies.
+        Phase("objects", "Rights and tokens", (Placed(FirstObjects(), members, anywhere=True),)),
         Phase("nodes", "Nodes", (Placed(NodesRestarted(), spec.hosts),)),
         Phase("verify", "Verify", (Placed(RestoreProven(), members, anywhere=True),)),
     )

@@ -23,7 +23,7 @@ class ApiReady(Step):
     timeout = 300
 
     def resources(self, ctx: Context) -> Sequence[Resource]:
-        """One wait, or two; on a cluster that ran before, the pod security policies."""
+        """One wait, or two."""
         found: list[Resource] = [
             Wait(
                 "api",
@@ -39,8 +39,7 @@ class ApiReady(Step):
         ]
         if ctx.spec.vip:
             found.append(self._entry(ctx))
-        # A cluster that comes back from a snapshot may have been saved without them.
-        return [*found, *(pod_policies(ctx) if ctx.spec.running else [])]
+        return found
 
     @staticmethod
     def _entry(ctx: Context) -> Wait:

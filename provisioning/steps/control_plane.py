@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from provisioning import versions
 from provisioning.spec import ClusterSpec
-from provisioning.steps.base import Context, Step
+from provisioning.steps.base import Context, Step, Verdict
 from provisioning.steps.certificates import kubeconfig_file, pair_files
 from provisioning.steps.etcd import CLIENT_PORT
 from provisioning.steps.layout import (
@@ -17,6 +17,7 @@ from provisioning.steps.layout import (
     PKI,
     UNITS,
     as_yaml,
+    facts_here,
     unit_file,
 )
 from provisioning.steps.pod_policies import pod_policies
@@ -217,7 +218,9 @@ class ControlPlane(Step):
         restarts = tuple(file.key for file in files)
         release = ctx.spec.release.version
         # Before an API server asks for them: one of a cluster that runs refuses every pod else.
-        policies = pod_policies(ctx) if ctx.spec.running else []
+        # One whose unit stays as it is asks for them already, or never will.
+        stays = units["kube-apiserver"].evaluate(facts_here(ctx)).verdict is Verdict.OK
+        policies = pod_policies(ctx) if ctx.spec.running and not stays else []
         found: list[Resource] = [*files, *policies]
         found += units.values()
         found += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from dataclasses import replace
@@ -10,10 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from provisioning.facts import Facts
+from provisioning.facts_state import PathFact
+from provisioning.recipes.restore import RESTORE
 from provisioning.spec import ClusterSpec
 from provisioning.steps.api_ready import ApiReady, FirstObjects
 from provisioning.steps.base import Step
 from provisioning.steps.control_plane import ControlPlane
+from provisioning.steps.etcd_restore import NodesRestarted
 from provisioning.steps.layout import KUBECTL
 from provisioning.steps.pod_policies import policies
 from provisioning.steps.resources import Command, File, Unit
@@ -49,7 +54,32 @@ def test_a_new_cluster_has_them_before_its_nodes_and_one_that_comes_back_too() -
     spec = spec_of("v1.20.2")
     assert "command:pod-policies" not in keys(ControlPlane(), spec), "there is nobody to tell yet"
     assert "command:pod-policies" in keys(FirstObjects(), spec)
-    assert "command:pod-policies" in keys(ApiReady(), replace(spec, running=True))
+
+
+def test_one_that_comes_back_from_a_snapshot_has_them_before_its_pods() -> None:
+    steps = [
+        placed.step.id
+        for phase in RESTORE.phases(spec_of("v1.21.0", running=True))
+        for placed in phase.placed
+    ]
+    assert steps.index(ApiReady.id) < steps.index(FirstObjects.id)
+    assert steps.index(FirstObjects.id) < steps.index(NodesRestarted.id)
+
+
+def test_an_api_server_that_asks_for_them_already_needs_no_preparation() -> None:
+    spec = spec_of("v1.21.0", running=True)
+    ctx = context(spec)
+    (unit,) = [r for r in ControlPlane().resources(ctx) if r.key == f"file:{SERVER}"]
+    assert isinstance(unit, File) and unit.content is not None
+
+    def prepared(content: str) -> bool:
+        sha256 = hashlib.sha256(content.encode()).hexdigest()
+        there = PathFact("file", unit.mode, unit.owner, len(content), sha256=sha256)
+        seen = replace(ctx, facts={ctx.here.id: Facts(paths={SERVER: there})})
+        return "command:pod-policies" in {r.key for r in ControlPlane().resources(seen)}
+
+    assert not prepared(unit.content), "a second run of a plan would have something to do"
+    assert prepared(unit.content.replace("PodSecurityPolicy", "")), "of an older console"
 
 
 @pytest.mark.parametrize(
