@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
 
 from console.accounts.models import ApiToken, Role, User
+from console.audit import triggers
 from tests.factories import UserFactory
 
 if TYPE_CHECKING:
@@ -40,6 +42,19 @@ def _fresh_cache() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: object) -> set[str]:
+    """The database of the tests, and the names of the audit record's triggers in it.
+
+    They are taken away, for tests that need real transactions empty every table when they end.
+    """
+    with django_db_blocker.unblock():
+        found = triggers.present(connection)
+        with connection.schema_editor() as editor:
+            triggers.remove(editor)
+    return found
 
 
 @pytest.fixture

@@ -6,3 +6,10 @@ class AuditConfig(AppConfig):
 
     name = "console.audit"
     label = "audit"
+
+    def ready(self) -> None:
+        """The watcher gives events their places and signs checkpoints."""
+        from console.audit import sealing
+        from console.notices import rounds
+
+        rounds.register(sealing.round_of_sealing, sealing.SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer with the id in X-Request-ID."""
         request.request_id = str(uuid.uuid4())  # type: ignore[attr-defined]
+        request.arrived = time.monotonic()  # type: ignore[attr-defined]
         request.META.pop("HTTP_X_REQUEST_ID", None)
         with structlog.contextvars.bound_contextvars(request_id=request.request_id):  # type: ignore[attr-defined]
             response = self.get_response(request)

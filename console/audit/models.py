@@ -4,7 +4,30 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from console.audit.models_proof import (
+    AuditKey,
+    Checkpoint,
+    Leaf,
+    Pending,
+    Subtree,
+    Tree,
+    Witness,
+)
+
+__all__ = [
+    "AuditEvent",
+    "AuditKey",
+    "Checkpoint",
+    "Leaf",
+    "Outcome",
+    "Pending",
+    "Subtree",
+    "Tree",
+    "Witness",
+]
 
 
 class Outcome(models.TextChoices):
@@ -16,9 +39,13 @@ class Outcome(models.TextChoices):
 
 
 class AuditEvent(models.Model):
-    """Written by console.audit.record.record only; never changed afterwards."""
+    """Written by console.audit.record.record only; never changed afterwards.
 
-    time = models.DateTimeField(_("time"), auto_now_add=True, db_index=True)
+    Triggers refuse it (console.audit.triggers). SQLite loses them when a later migration
+    rebuilds the table: such a migration installs them again as its last step.
+    """
+
+    time = models.DateTimeField(_("time"), default=timezone.now, db_index=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -35,9 +62,27 @@ class AuditEvent(models.Model):
     reason = models.TextField(_("reason"), blank=True)
     request_id = models.CharField(_("request"), max_length=36, blank=True, db_index=True)
     address = models.GenericIPAddressField(_("address"), null=True)
+    user_agent = models.CharField(max_length=200, blank=True, default="")
+    # A digest of the browser's session: what one session did can be put together.
+    session = models.CharField(max_length=16, blank=True, default="")
+    # From the arrival of the request until this event, in milliseconds.
+    duration_ms = models.IntegerField(null=True)
+    # Number of the user, which stays when the user is removed.
+    actor_key = models.BigIntegerField(null=True)
+    cluster_key = models.BigIntegerField(null=True)
+    cluster_name = models.CharField(_("cluster"), max_length=255, blank=True, default="")
+    tenant_key = models.BigIntegerField(null=True)
+    tenant_name = models.CharField(_("tenant"), max_length=255, blank=True, default="")
+    # No two events are the same one; None and the empty text in events from before the proof.
+    uid = models.UUIDField(null=True, unique=True)
+    stamp = models.CharField(max_length=80, blank=True, default="")
 
     class Meta:
         ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("cluster_key", "id"), name="audit_by_cluster"),
+            models.Index(fields=("tenant_key", "id"), name="audit_by_tenant"),
+        )
 
     def __str__(self) -> str:
         return f"{self.time:%F %T} {self.actor_name or '-'} {self.action} {self.object_name}"
