@@ -290,6 +290,10 @@ EMAIL_HOST_PASSWORD = env.text_of_file("FLOTILLA_EMAIL_PASSWORD_FILE")
 DEFAULT_FROM_EMAIL = env.text("FLOTILLA_EMAIL_FROM", "flotilla@localhost")
 EMAIL_TIMEOUT = 10
 
+# Where signed checkpoints of the audit record go, besides the database.
+AUDIT_CHECKPOINT_FILE = env.text("FLOTILLA_AUDIT_CHECKPOINT_FILE")
+AUDIT_CHECKPOINT_SYSLOG = env.text("FLOTILLA_AUDIT_CHECKPOINT_SYSLOG")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -133,5 +133,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "namespace.proof_ended": _("A proof of a namespace's isolation ended"),
     "namespace.app_deployed": _("Deployed an application by quick start"),
     "namespace.app_removed": _("Removed an application of quick start"),
+    "audit.verified": _("Verified the audit record"),
+    "audit.exported": _("Exported audit events"),
     "secret.rotated": _("Re-encrypted the secrets"),
 }

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from console.audit import witness
 from console.audit.canonical import instant, plain
 from console.audit.models import AuditEvent, Checkpoint, Leaf, Pending, Subtree, Tree
 from console.audit.signing import signer
@@ -61,6 +62,7 @@ def round_of_sealing() -> None:
     """What the watcher does every few seconds."""
     seal()
     checkpoint()
+    witness.send_new()
 
 
 def _due(events: int, age: timedelta) -> bool:

@@ -16,11 +16,10 @@ TABLES = (EVENTS, "audit_leaf", "audit_checkpoint")
 REFUSED = "The audit record is append-only."
 
 
-def names() -> set[str]:
-    """The triggers that must be there."""
-    return {f"{table}_no_{what}" for table in TABLES for what in ("update", "delete")} | {
-        f"{EVENTS}_no_actor"
-    }
+def names(vendor: str) -> set[str]:
+    """The triggers that must be there, in a database of this vendor (Django's word)."""
+    kinds = ("update", "delete", "truncate") if vendor == "postgresql" else ("update", "delete")
+    return {f"{table}_no_{kind}" for table in TABLES for kind in kinds} | {f"{EVENTS}_no_actor"}
 
 
 def present(connection: BaseDatabaseWrapper) -> set[str]:
@@ -31,7 +30,7 @@ def present(connection: BaseDatabaseWrapper) -> set[str]:
     }[connection.vendor]
     with connection.cursor() as cursor:
         cursor.execute(query)
-        return names() & {row[0] for row in cursor.fetchall()}
+        return names(connection.vendor) & {row[0] for row in cursor.fetchall()}
 
 
 def install(editor: BaseDatabaseSchemaEditor) -> None:
@@ -43,13 +42,16 @@ def install(editor: BaseDatabaseSchemaEditor) -> None:
 
 def remove(editor: BaseDatabaseSchemaEditor) -> None:
     """Take the triggers away: for a migration that must rewrite, which installs them again."""
-    place = editor.connection.vendor == "postgresql"
-    for name in sorted(names()):
+    for statement in removals(editor.connection):
+        editor.execute(statement)
+
+
+def removals(connection: BaseDatabaseWrapper) -> Iterator[str]:
+    """The SQL that takes them away."""
+    postgres = connection.vendor == "postgresql"
+    for name in sorted(names(connection.vendor)):
         table = next(t for t in TABLES if name.startswith(f"{t}_no_"))
-        editor.execute(f"DROP TRIGGER IF EXISTS {name}" + (f" ON {table}" if place else ""))
-    if place:
-        for table in TABLES:
-            editor.execute(f"DROP TRIGGER IF EXISTS {table}_no_truncate ON {table}")
+        yield f"DROP TRIGGER IF EXISTS {name}" + (f" ON {table}" if postgres else "")
 
 
 def statements(connection: BaseDatabaseWrapper) -> Iterator[str]:

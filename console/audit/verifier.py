@@ -20,7 +20,7 @@ import binascii
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -263,18 +263,22 @@ def signed_note(text: str, key: PublicKey, signature: bytes) -> str:
     return f"{text}\n— {key.name} {_base64(key.hash + signature)}\n"
 
 
-def notes(text: str) -> Iterator[str]:
-    """The checkpoints of a witness's file, one after another.
+def witnessed(text: str) -> list[Checkpoint]:
+    """The checkpoints of a witness's file, one after another with blank lines between them.
 
-    Each ends with its signatures' lines; what a killed writer left unfinished is passed over.
+    What a killed writer left unfinished is passed over: it is there once more behind it.
     """
-    lines: list[str] = []
-    for line in [*text.splitlines(), ""]:
-        if lines and any(kept.startswith("— ") for kept in lines) and not line.startswith("— "):
-            yield "\n".join(lines) + "\n"
-            lines = []
-        if line or lines:
-            lines.append(line)
+    found: list[Checkpoint] = []
+    body = ""
+    for block in text.split("\n\n"):
+        part = block.strip("\n")
+        if part.startswith("— ") and body:
+            try:
+                found.append(Checkpoint.of(f"{body}\n\n{part}\n"))
+            except NoteError:
+                body = ""
+        body = part
+    return found
 
 
 def succession_text(origin: str, old: PublicKey, new: PublicKey) -> bytes:
@@ -322,7 +326,7 @@ def _bytes(text: str) -> bytes:
 
 
 def check_export(
-    lines: Iterable[str], known: Sequence[PublicKey], witnessed: Sequence[Checkpoint] = ()
+    lines: Iterable[str], known: Sequence[PublicKey], seen_outside: Sequence[Checkpoint] = ()
 ) -> tuple[dict[str, Any], list[str]]:
     """What an export says about itself, and what is wrong with it.
 
@@ -337,7 +341,7 @@ def check_export(
     digest, count, tree = hashlib.sha256(), 0, Frontier()
     hashes: list[tuple[int, bytes, list[bytes]]] = []
     manifest: dict[str, Any] | None = None
-    marks = {c.size: c for c in witnessed}
+    marks = {c.size: c for c in seen_outside}
     for line in rows:
         row = _object(line)
         if "manifest" in row:
@@ -361,7 +365,7 @@ def check_export(
     ):
         wrong.append(f"the manifest does not fit: {count} events, another digest or count")
     wrong += _check_manifest(header, manifest, known, tree, hashes)
-    wrong += _check_witness(manifest, witnessed)
+    wrong += _check_witness(manifest, seen_outside)
     return manifest["manifest"] | {"count": count, "complete": header["complete"]}, wrong
 
 
@@ -396,10 +400,10 @@ def _check_manifest(
     return wrong
 
 
-def _check_witness(row: Mapping[str, Any], witnessed: Sequence[Checkpoint]) -> list[str]:
+def _check_witness(row: Mapping[str, Any], seen_outside: Sequence[Checkpoint]) -> list[str]:
     point = Checkpoint.of(row["manifest"]["checkpoint"])
     wrong = []
-    for seen in witnessed:
+    for seen in seen_outside:
         if seen.origin != point.origin:
             wrong.append(f"the witness's checkpoint is of another log ({seen.origin})")
         elif seen.size > point.size:
@@ -433,9 +437,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         known = [PublicKey.of(text) for text in given.key]
         kept = given.checkpoints.read_text(encoding="utf-8") if given.checkpoints else ""
-        witnessed = [Checkpoint.of(note) for note in notes(kept)]
         with given.export.open(encoding="utf-8", newline="\n") as lines:
-            told, wrong = check_export(lines, known, witnessed)
+            told, wrong = check_export(lines, known, witnessed(kept))
     except (OSError, ValueError, KeyError, TypeError) as error:
         _say(f"{given.export}: cannot be checked: {error}", sys.stderr)
         return 2

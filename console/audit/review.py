@@ -1,0 +1,69 @@
+"""Verifications that people ask for, each recorded, and what the page of the proof shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from console.audit import sealing, witness
+from console.audit.models import AuditEvent, AuditKey, Checkpoint, Tree, Witness
+from console.audit.record import record
+from console.audit.verifier import Checkpoint as Note
+from console.audit.verifying import Report, verify
+
+ACTION = "audit.verified"
+# A page waits for so many events at most; more are for the command.
+PAGE_EVENTS = 20_000
+
+
+def verified(*, whole: bool, request: Any = None, more: Sequence[Note] = ()) -> Report:
+    """Verify the record and write down that and with what result it was done.
+
+    whole: everything, or what is new since the last verification that found nothing.
+    more: checkpoints of witnesses besides the configured file's. Raises OSError when that
+    file cannot be read.
+    """
+    start = 0 if whole else last_good()
+    report = verify(start, [*witness.kept(), *more])
+    record(
+        ACTION,
+        request=request,
+        after={
+            "start": report.start,
+            "size": report.size,
+            "proved": report.proved,
+            "witnessed": report.witnessed,
+            "findings": [finding.text for finding in report.findings[:10]],
+        },
+        outcome="success" if report.ok else "failure",
+        object_name="audit",
+    )
+    return report
+
+
+def last_good() -> int:
+    """How many events the last verification that found nothing has proved."""
+    last = AuditEvent.objects.filter(action=ACTION, outcome="success").order_by("-pk").first()
+    return int(last.after.get("proved", 0)) if last else 0
+
+
+def state() -> dict[str, Any]:
+    """What the page and the API say about the proof."""
+    tree = Tree.objects.first()
+    point = Checkpoint.objects.first()
+    key = AuditKey.objects.order_by("-created").first()
+    count, age = sealing.unproved()
+    away = [row for row in Witness.objects.order_by("name") if row.name in witness.places()]
+    last = AuditEvent.objects.filter(action=ACTION).order_by("-pk").first()
+    return {
+        "size": tree.size if tree else 0,
+        "adopted": tree.adopted if tree else 0,
+        "checkpoint": point,
+        "key": key.public if key else "",
+        "unproved": count,
+        "unproved_seconds": round(age.total_seconds()) if age else 0,
+        "witnesses": away,
+        "outside": max((row.size for row in away), default=0),
+        "last": last,
+        "too_many": (tree.size if tree else 0) - last_good() > PAGE_EVENTS,
+    }

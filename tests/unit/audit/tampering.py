@@ -1,0 +1,37 @@
+"""What somebody with the database's password does: takes the triggers away, and comes by SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import connection
+
+from console.audit import triggers
+
+
+def guard(database: Any) -> None:
+    """Put the triggers into the tests' database, as a real one has them."""
+    if database.vendor == "postgresql":
+        sql(["SET CONSTRAINTS ALL IMMEDIATE"])
+    sql(triggers.removals(database))
+    sql(triggers.statements(database))
+
+
+def tamper(*statements: str, put_back: bool = True) -> None:
+    """Run these statements without the triggers, which are put back unless told otherwise."""
+    if connection.vendor == "postgresql":
+        sql(["SET CONSTRAINTS ALL IMMEDIATE", "SET session_replication_role = replica"])
+    sql(triggers.removals(connection))
+    sql(statements)
+    if connection.vendor == "postgresql":
+        sql(["SET session_replication_role = origin"])
+    if put_back:
+        sql(triggers.statements(connection))
+
+
+def sql(statements: Iterable[str]) -> None:
+    """Run each of them."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
