@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
+from console.audit import exporting, review
 from console.audit.filters import AuditEventFilter
 from console.audit.models import AuditEvent
+from console.audit.signing import key_rows
+from console.ui.api import flag, problem
 
 
 class AuditEventSerializer(serializers.ModelSerializer[AuditEvent]):
@@ -32,6 +41,13 @@ class AuditEventSerializer(serializers.ModelSerializer[AuditEvent]):
             "reason",
             "request_id",
             "address",
+            "cluster_key",
+            "cluster_name",
+            "tenant_key",
+            "tenant_name",
+            "session",
+            "user_agent",
+            "duration_ms",
         )
         read_only_fields = fields
 
@@ -39,10 +55,72 @@ class AuditEventSerializer(serializers.ModelSerializer[AuditEvent]):
 class AuditEventViewSet(viewsets.ReadOnlyModelViewSet[AuditEvent]):
     """Who did what, newest first."""
 
-    permissions: ClassVar[Mapping[str, str]] = {"list": "audit.view", "retrieve": "audit.view"}
+    permissions: ClassVar[Mapping[str, str]] = {
+        "list": "audit.view",
+        "retrieve": "audit.view",
+        "proof": "audit.view",
+        "checkpoint": "audit.view",
+        "verify": "audit.view",
+    }
     queryset = AuditEvent.objects.all()
     serializer_class = AuditEventSerializer
     filterset_class = AuditEventFilter
+
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, 409: OpenApiTypes.OBJECT})
+    @action(detail=True)
+    def proof(self, request: Request, pk: str) -> Response:
+        """The event as it is hashed, its position, what proves it, and the checkpoint.
+
+        409 while no checkpoint covers it yet.
+        """
+        found = exporting.proof_of(self.get_object())
+        if found is None:
+            text = _("No checkpoint covers this event yet: ask again in a minute.")
+            return Response(problem(409, text, request=request), status=409)
+        return Response(found)
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=False, filterset_class=None, pagination_class=None)
+    def checkpoint(self, request: Request) -> Response:
+        """The last signed checkpoint, the keys, and what it does not cover."""
+        state = review.state()
+        point = state["checkpoint"]
+        return Response(
+            {
+                "size": state["size"],
+                "checkpoint": point.note if point else "",
+                "keys": key_rows(),
+                "unproved": state["unproved"],
+                "unproved_seconds": state["unproved_seconds"],
+            }
+        )
+
+    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    @action(detail=False, methods=["post"], filterset_class=None, pagination_class=None)
+    def verify(self, request: Request) -> Response:
+        """Verify what is new since the last verification; `?whole=true`: everything.
+
+        409 when that is more than a request can wait for.
+        """
+        whole = flag(request, "whole")
+        if review.state()["size"] - (0 if whole else review.last_good()) > review.PAGE_EVENTS:
+            text = _("That is too much for a page: run manage.py audit verify on the console.")
+            return Response(problem(409, text, request=request), status=409)
+        report = review.verified(whole=whole, request=request)
+        findings = [
+            {"kind": one.kind, "position": one.position, "text": one.text}
+            for one in report.findings
+        ]
+        return Response(
+            {
+                "ok": report.ok,
+                "start": report.start,
+                "size": report.size,
+                "proved": report.proved,
+                "witnessed": report.witnessed,
+                "findings": findings,
+            }
+        )
 
 
 def register(router: BaseRouter) -> None:

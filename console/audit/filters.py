@@ -14,7 +14,7 @@ from console.audit.models import AuditEvent, Outcome
 
 
 class AuditEventFilter(django_filters.FilterSet):
-    """who, action, object, outcome, request, from and until."""
+    """who, action, object, outcome, request, cluster, tenant, from and until."""
 
     who = django_filters.CharFilter(field_name="actor_name", lookup_expr="iexact", label=_("Who"))
     action = django_filters.ChoiceFilter(
@@ -28,6 +28,12 @@ class AuditEventFilter(django_filters.FilterSet):
     )
     request = django_filters.CharFilter(
         field_name="request_id", lookup_expr="iexact", label=_("Request id")
+    )
+    cluster = django_filters.CharFilter(
+        field_name="cluster_name", lookup_expr="iexact", label=_("Cluster")
+    )
+    tenant = django_filters.CharFilter(
+        field_name="tenant_name", lookup_expr="iexact", label=_("Tenant")
     )
     since = django_filters.IsoDateTimeFilter(
         field_name="time",
@@ -44,7 +50,17 @@ class AuditEventFilter(django_filters.FilterSet):
 
     class Meta:
         model = AuditEvent
-        fields = ("who", "action", "object", "outcome", "request", "since", "until")
+        fields = (
+            "who",
+            "action",
+            "object",
+            "outcome",
+            "request",
+            "cluster",
+            "tenant",
+            "since",
+            "until",
+        )
 
     def by_object(self, queryset: QuerySet[AuditEvent], _name: str, value: str) -> Any:
         """By a part of the name, by `type`, or by `type/id` ("provisioning.host/7")."""

@@ -8,4 +8,8 @@ from console.audit import views
 
 app_name = "audit"
 
-urlpatterns = [path("", views.events, name="list")]
+urlpatterns = [
+    path("", views.events, name="list"),
+    path("proof/", views.proof, name="proof"),
+    path("export/", views.export, name="export"),
+]
