@@ -48,7 +48,9 @@ class Subtree(models.Model):
     hash = models.BinaryField(max_length=32)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("level", "index"), name="audit_subtree"),)
+        constraints = (
+            models.UniqueConstraint(fields=("level", "index"), name="audit_subtree_place"),
+        )
 
     def __str__(self) -> str:
         return f"level {self.level}, subtree {self.index}"

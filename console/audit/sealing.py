@@ -65,6 +65,18 @@ def round_of_sealing() -> None:
     witness.send_new()
 
 
+def before_keys_go() -> None:
+    """Place what waits and have old and new key sign that one follows the other.
+
+    To be called while the ring still has the old keys: without it nobody could tell any more
+    who stamped the events that wait and who signed the old checkpoints.
+    """
+    seal()
+    checkpoint(force=True)
+    with transaction.atomic():
+        signer(_locked())
+
+
 def _due(events: int, age: timedelta) -> bool:
     # A clock that went back must not put checkpoints off until it has caught up.
     return events >= CHECKPOINT_EVENTS or not timedelta(0) <= age < CHECKPOINT_AFTER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from console.audit import triggers
 from console.audit.canonical import plain, stamp_fits
-from console.audit.models import AuditEvent, Checkpoint, Leaf, Pending, Subtree, Tree
+from console.audit.models import AuditEvent, AuditKey, Checkpoint, Leaf, Pending, Subtree, Tree
 from console.audit.signing import known_keys
 from console.audit.tree import STEP, WIDTH, Hashes, bottom_up
 from console.audit.verifier import Checkpoint as Note
@@ -21,6 +22,9 @@ BATCH = 1000
 # So many findings tell what happened; a rebuilt log would give one for each event.
 MOST = 50
 NOTHING = b"\0" * 32
+# So long after the first checkpoint of the next key a process may still have stamped with the old
+# one. Later its stamps count for nothing, unless the ring still has the key to check them with.
+OVERLAP = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -76,17 +80,25 @@ def verify(
     report.start = frontier.size
     adopted = _adopted(report, tree, points)
     marks = [(p, False) for p in points] + [(note, True) for note in witnessed]
-    _walk(report, frontier, adopted, sorted(marks, key=lambda m: m[0].size), progress)
+    stamps = _Stamps(adopted, points, keys)
+    _walk(report, frontier, stamps, sorted(marks, key=lambda m: m[0].size), progress)
     report.size = frontier.size
     report.proved = max((p.size for p in points), default=0)
-    if tree.size != frontier.size:
+    _size(report, tree.size)
+    _outside(report, stamps)
+    return report
+
+
+def _size(report: Report, before: int) -> None:
+    """Compare with what the tree says of itself, which may have grown while it was read."""
+    now = Tree.objects.values_list("size", flat=True).first() or 0
+    if not before <= report.size <= now:
+        told = {"told": before if report.size < before else now, "size": report.size}
         report.add(
             "size",
             _("The tree should hold %(told)s events and holds %(size)s: its end was altered.")
-            % {"told": tree.size, "size": frontier.size},
+            % told,
         )
-    _outside(report)
-    return report
 
 
 def _checkpoints(report: Report, keys: Sequence[PublicKey]) -> list[Note]:
@@ -157,7 +169,7 @@ def _adopted(report: Report, tree: Tree, points: Sequence[Note]) -> int:
 def _walk(
     report: Report,
     frontier: Frontier,
-    adopted: int,
+    stamps: _Stamps,
     marks: list[tuple[Note, bool]],
     progress: Callable[[int], None],
 ) -> None:
@@ -173,7 +185,7 @@ def _walk(
             for _place in range(min(leaf.position - frontier.size, 10 * BATCH)):
                 frontier.add(NOTHING)
             frontier.size = leaf.position
-        _one(report, leaf, event, adopted)
+        _one(report, leaf, event, stamps)
         frontier.add(bytes(leaf.hash))
         subtrees.add(bytes(leaf.hash))
         compare.now()
@@ -245,7 +257,7 @@ def _leaves(start: int) -> Iterator[tuple[Leaf, AuditEvent | None]]:
         start = rows[-1].position + 1
 
 
-def _one(report: Report, leaf: Leaf, event: AuditEvent | None, adopted: int) -> None:
+def _one(report: Report, leaf: Leaf, event: AuditEvent | None, stamps: _Stamps) -> None:
     place = {"position": leaf.position, "event": leaf.event_id}
     if event is None:
         text = _("Position %(position)s: event %(event)s was removed.")
@@ -263,7 +275,7 @@ def _one(report: Report, leaf: Leaf, event: AuditEvent | None, adopted: int) -> 
             return
         text = _("Position %(position)s: event %(event)s was altered.")
         report.add("altered", text % place, leaf.position)
-    elif stamp_fits(event) is False if event.stamp else leaf.position >= adopted:
+    elif not stamps.good(event, leaf.position):
         text = _(
             "Position %(position)s: event %(event)s was not written by this console, or was "
             "altered before it got its place: its stamp does not fit."
@@ -271,7 +283,7 @@ def _one(report: Report, leaf: Leaf, event: AuditEvent | None, adopted: int) -> 
         report.add("forged", text % place, leaf.position)
 
 
-def _outside(report: Report) -> None:
+def _outside(report: Report, stamps: _Stamps) -> None:
     """Events that are in no place, and what keeps them safe."""
     after = Leaf.objects.filter(position=report.start - 1).values_list("event_id", flat=True)
     same = OuterRef("pk")
@@ -287,7 +299,7 @@ def _outside(report: Report) -> None:
         if key not in found:
             text = _("Event %(event)s waited for its place and was removed.")
             report.add("removed", text % {"event": key})
-        elif found[key].stamp and stamp_fits(found[key]) is False:
+        elif found[key].stamp and not stamps.good(found[key], report.size):
             text = _("Event %(event)s waits for its place and was altered: its stamp does not fit.")
             report.add("altered", text % {"event": key})
     if report.start == 0:
@@ -298,6 +310,44 @@ def _outside(report: Report) -> None:
     if missing:
         text = _("The database would let the record be changed: %(names)s are missing.")
         report.add("triggers", text % {"names": ", ".join(sorted(missing))})
+
+
+class _Stamps:
+    """Whether an event's stamp shows that this console wrote it.
+
+    adopted: so many of the first events have none. A key that has gone from the ring cannot be
+    compared with: its name alone is believed only where a checkpoint says that it was in use.
+    """
+
+    def __init__(self, adopted: int, points: Sequence[Note], keys: Sequence[PublicKey]) -> None:
+        self._adopted = adopted
+        names = dict(AuditKey.objects.values_list("public", "key_id"))
+        signers = [(point, names.get(str(point.signer(keys)), "")) for point in points]
+        self._ends = {name: _end_of_use(name, signers) for _point, name in signers if name}
+
+    def good(self, event: AuditEvent, position: int) -> bool:
+        """For an event at this position, or that will come there."""
+        if not event.stamp:
+            return position < self._adopted
+        fits = stamp_fits(event)
+        if fits is None:
+            end = self._ends.get(event.stamp.partition(":")[0], 0)
+            return end is None or position < end
+        return fits
+
+
+def _end_of_use(name: str, signers: Sequence[tuple[Note, str]]) -> int | None:
+    """From which position on nobody has stamped with the key any more; None: it signed last."""
+    last = max(place for place, (_point, signer) in enumerate(signers) if signer == name)
+    after = [point for point, _signer in signers[last + 1 :]]
+    if not after:
+        return None
+    until = _time(after[0]) + OVERLAP
+    return max([after[0].size, *(point.size for point in after if _time(point) <= until)])
+
+
+def _time(point: Note) -> datetime:
+    return datetime.fromisoformat(point.line("time"))
 
 
 class _Subtrees:

@@ -150,6 +150,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='subtree',
-            constraint=models.UniqueConstraint(fields=('level', 'index'), name='audit_subtree'),
+            constraint=models.UniqueConstraint(fields=('level', 'index'), name='audit_subtree_place'),
         ),
     ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from console.accounts.models import User
-from console.audit import sealing, witness
+from console.audit import sealing, verifying, witness
 from console.audit.canonical import plain
 from console.audit.models import AuditEvent, Checkpoint, Leaf, Pending, Tree
 from console.audit.record import record
@@ -55,6 +58,21 @@ def test_what_nobody_altered_is_well(log: list[int], admin: User) -> None:
     report = verify()
     assert report.ok and (report.size, report.proved, report.start) == (SIZE, SIZE, 0)
     assert verify(200).start == 200 and verify(200).ok
+
+
+def test_places_given_while_it_is_verified_are_no_finding(
+    log: list[int], admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "BATCH", 100)
+
+    def meanwhile(_done: int) -> None:
+        record("host.added", actor=admin)
+        sealing.seal()
+        sealing.checkpoint(force=True)
+
+    assert verify(progress=meanwhile).findings == []
+    tamper("UPDATE audit_tree SET size = size + 1")
+    assert found(verify()) == [("size", None)]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +201,7 @@ def test_a_checkpoint_of_another_key(log: list[int], monkeypatch) -> None:
     old = Tree.objects.get()
     monkeypatch.setenv("FLOTILLA_KEY_RING", Key.new().text)
     kinds = {finding.kind for finding in verify().findings}
-    assert kinds == {"signature"} and old.size == SIZE
+    assert kinds == {"signature", "forged"} and old.size == SIZE
 
 
 def test_an_event_was_slipped_in(log: list[int]) -> None:
@@ -275,3 +293,50 @@ def test_a_witness_that_is_away_delays_and_a_torn_write_loses_nothing(
     assert (state.size, state.error) == (SIZE, "")
     assert [note.size for note in witness.kept()] == [100, 200, 300]
     assert verify(witnessed=witness.kept()).ok
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_stamp_of_a_key_that_nobody_knows_is_no_stamp(log: list[int], waits: bool) -> None:
+    event = AuditEvent.objects.get(pk=log[5])
+    event.pk, event.uid, event.stamp = None, uuid4(), "deadbeef:" + "0" * 64
+    event.save(force_insert=True)
+    Pending.objects.create(event=event)
+    if not waits:
+        sealing.seal()
+    assert [kind for kind, _place in found(verify())] == ["altered" if waits else "forged"]
+
+
+@pytest.fixture
+def own_ring(settings, tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("FLOTILLA_KEY_RING", raising=False)
+    settings.KEY_RING_FILE = tmp_path / "ring"
+
+
+def test_a_rotation_of_keys_in_one_go_leaves_the_record_good(own_ring: None, admin: User) -> None:
+    record("host.added", actor=admin)
+    for _turn in range(2):
+        sealing.seal()
+        sealing.checkpoint(force=True)
+        record("host.added", actor=admin)  # waits, with a stamp of the key that goes
+        call_command("rotate_secrets", "--new-key", stdout=StringIO())
+        call_command("rotate_secrets", "--drop-old-keys", stdout=StringIO())
+    guard(connection)
+    assert verify().findings == []
+
+
+def test_a_key_that_has_gone_stamps_nothing_new(
+    own_ring: None, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = record("host.added", actor=admin)
+    call_command("rotate_secrets", "--new-key", "--drop-old-keys", stdout=StringIO())
+    later = timezone.now() + timedelta(hours=25)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    record("host.added", actor=admin)
+    sealing.round_of_sealing()
+    forged = AuditEvent(action="host.added", time=later, uid=uuid4(), stamp=old.stamp)
+    forged.save(force_insert=True)
+    Pending.objects.create(event=forged)
+    sealing.round_of_sealing()
+    guard(connection)
+    size = Tree.objects.get().size
+    assert found(verify()) == [("forged", size - 1)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from console.audit import sealing
 from console.audit.record import record
 from console.secrets import rotation
 from console.secrets.keyring import SecretError, key_ring
@@ -31,8 +32,10 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             if options["new_key"]:
+                sealing.before_keys_go()  # the old key signs what it has stamped
                 rotation.add_key()
             counts = self._reencrypt()
+            sealing.before_keys_go()
             dropped = rotation.drop_old_keys() if options["drop_old_keys"] else 0
         except SecretError as error:
             raise CommandError(str(error)) from None
