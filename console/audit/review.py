@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from console.audit import sealing, witness
+from console.audit.canonical import stamp_fits
 from console.audit.models import AuditEvent, AuditKey, Checkpoint, Tree, Witness
 from console.audit.record import record
 from console.audit.verifier import Checkpoint as Note
@@ -19,7 +20,7 @@ PAGE_EVENTS = 20_000
 def verified(*, whole: bool, request: Any = None, more: Sequence[Note] = ()) -> Report:
     """Verify the record and write down that and with what result it was done.
 
-    whole: everything, or what is new since the last verification that found nothing.
+    whole: everything, or what is new since the last verification, where that found nothing.
     more: checkpoints of witnesses besides the configured file's. Raises OSError when that
     file cannot be read.
     """
@@ -42,9 +43,14 @@ def verified(*, whole: bool, request: Any = None, more: Sequence[Note] = ()) -> 
 
 
 def last_good() -> int:
-    """How many events the last verification that found nothing has proved."""
-    last = AuditEvent.objects.filter(action=ACTION, outcome="success").order_by("-pk").first()
-    return int(last.after.get("proved", 0)) if last else 0
+    """How many events the last verification has proved; 0 when it found something.
+
+    So what was found shows until a verification of everything finds it no more.
+    """
+    last = AuditEvent.objects.filter(action=ACTION).order_by("-pk").first()
+    if last is None or last.outcome != "success" or not stamp_fits(last):
+        return 0
+    return int(last.after.get("proved", 0))
 
 
 def state() -> dict[str, Any]:

@@ -25,6 +25,7 @@ PAGES = (
     "/settings/releases/",
     "/tasks/",
     "/audit/",
+    "/audit/proof/",
     "/notices/",
     "/expiry/",
     "/settings/notice-channels/",

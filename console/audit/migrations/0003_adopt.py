@@ -6,15 +6,12 @@ from django.db import migrations, models
 
 
 def adopt(apps, editor):
+    trees = apps.get_model("audit", "Tree").objects.using(editor.connection.alias)
+    if trees.exists():
+        return  # here once more, after a way back that left the tree: nothing is adopted twice
     events = apps.get_model("audit", "AuditEvent").objects.using(editor.connection.alias)
     events.filter(actor_key=None).exclude(actor_id=None).update(actor_key=models.F("actor_id"))
-    tree, _made = (
-        apps.get_model("audit", "Tree")
-        .objects.using(editor.connection.alias)
-        .get_or_create(pk=1, defaults={"origin": uuid.uuid4()})
-    )
-    tree.adopted = events.count()
-    tree.save()
+    trees.create(pk=1, origin=uuid.uuid4(), adopted=events.count())
     quote = editor.quote_name
     editor.execute(
         f"INSERT INTO {quote('audit_pending')} ({quote('event_id')}) "

@@ -273,8 +273,10 @@ def test_the_command_names_it_and_records_itself(log: list[int]) -> None:
     with pytest.raises(CommandError, match="was altered"):
         call_command("audit", "verify", stdout=out)
     assert f"Position 5: event {log[5]} was altered." in out.getvalue()
+    with pytest.raises(CommandError, match="was altered"):  # not forgotten by looking elsewhere
+        call_command("audit", "verify", "--incremental", stdout=out)
     outcomes = AuditEvent.objects.filter(action="audit.verified").order_by("pk")
-    assert [event.outcome for event in outcomes] == ["success", "success", "failure"]
+    assert [event.outcome for event in outcomes] == ["success", "success", "failure", "failure"]
     assert Leaf.objects.count() == SIZE
 
 
