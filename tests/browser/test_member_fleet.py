@@ -106,3 +106,33 @@ def test_what_is_anothers_is_not_there(
     page.goto(f"{console.url}/search/?q=5d4c8b7f9")
     expect(page.locator("main")).to_contain_text("shop-5d4c8b7f9")
     looked_at(page)
+
+
+def test_a_developer_gets_everywhere_that_a_link_leads(
+    console: Console, ids: dict[str, int], page_of: object
+) -> None:
+    page: Page = page_of("dora")  # type: ignore[operator]
+    waiting, known, wrong = ["/"], {shape("/")}, {}
+    while waiting:
+        href = waiting.pop(0)
+        head = page.request.get(console.url + href)
+        if head.status >= 400:
+            wrong[href] = str(head.status)
+        elif "text/html" in head.headers["content-type"]:
+            page.goto(console.url + href)
+            main = page.locator("main").inner_text()
+            if len(main.split()) < 5:
+                wrong[href] = f"bare: {main}"
+            empties = page.locator("main .empty").all_inner_texts()
+            if any(len(empty.split()) < 5 for empty in empties):
+                wrong[href] = "an empty list without a word of why"
+            if found := FOREIGN.search(page.content()):
+                wrong[href] = f"another's: {found[0]}"
+            new = {one: to for one, to in links(page).items() if one not in known}
+            known |= set(new)
+            waiting += new.values()
+        assert len(known) < MOST, sorted(known)
+    wrong = {href: why for href, why in wrong.items() if "/log.txt" not in href or why != "400"}
+    assert wrong == {}
+    assert {"/tenants/shop/?", "/namespaces/N/?", "/requests/N/?", "/kubeconfigs/?"} <= known
+    assert {"/notices/?", "/expiry/?", "/clusters/N/objects/pods/S/NAME/?"} <= known
