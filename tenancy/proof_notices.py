@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from console.notices.models import Severity
 from console.notices.telling import Subject, over, page, tell
+from tenancy.audiences import holders
 from tenancy.models import IsolationProof, Namespace, Verdict
+from tenancy.permissions import NAMESPACES
 
 LOST = "isolation.lost"
 
@@ -27,4 +29,5 @@ def tell_of(proof: IsolationProof, row: Namespace) -> None:
         tell(
             LOST, key, values, Severity.CRITICAL, page("namespaces:namespace", row.pk),
             subject=Subject("namespace", str(row.pk), row.name, row.cluster.name), owner=proof.by,
+            audience=holders(row.tenant_id, NAMESPACES),
         )  # fmt: skip

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from clusters import manifest_text, operate
 from clusters.guarded import is_guarded
 from clusters.inventory.kinds import object_path
-from clusters.kube import Impersonation, KubeError, NotFound, workloads_api
+from clusters.kube import KubeError, NotFound, workloads_api
 from clusters.kube import manifests as kube
 from clusters.kube.acting import Acting
 from clusters.kube.manifests import Outcome, State, Wish
@@ -28,7 +28,7 @@ from console.audit.record import record
 from tenancy import quick_start
 from tenancy.models import Namespace
 from tenancy.namespace_actions import LEAVING
-from tenancy.permissions import DEPLOY, groups_on_clusters, rights
+from tenancy.permissions import DEPLOY, rights
 from tenancy.quick_start import KINDS, App
 
 JSON = dict[str, Any]
@@ -93,7 +93,7 @@ def digest(app: App, pod_security: str) -> str:
 
 
 def connection(namespace: Namespace, user: User) -> Acting:
-    """The cluster's connection in the person's name and in the groups of their memberships.
+    """The cluster's connection in the person's name.
 
     Raises QuickStartRefusedError where nothing may be deployed, KubeError without a way in.
     """
@@ -101,10 +101,7 @@ def connection(namespace: Namespace, user: User) -> Acting:
         raise QuickStartRefusedError(_("You may not deploy in this namespace."))
     if why := why_not(namespace):
         raise QuickStartRefusedError(why)
-    found = operate.connection(namespace.cluster, user, SECONDS)
-    groups = dict.fromkeys((*found.who.groups, *groups_on_clusters(user)))
-    found.who = Impersonation(found.who.user, tuple(groups))
-    return found
+    return operate.connection(namespace.cluster, user, SECONDS)
 
 
 def load(namespace: Namespace, name: str, user: User) -> App | None:

@@ -12,11 +12,13 @@ from clusters.kube import ClusterUnreachable, connect
 from console.accounts.models import Role
 from console.audit.models import AuditEvent
 from console.notices.models import Notice
+from console.notices.reading import visible_notices
 from tenancy import proof_actions, proof_run
 from tenancy.models import IsolationProof, Namespace, ProofState, Tenant, Verdict
 from tenancy.proof_actions import ProofRefusedError
 from tests.factories import UserFactory
 from tests.unit.clusters.rows import cluster_of
+from tests.unit.tenancy.people import member
 from tests.unit.tenancy.proof_server import ProofServer, applied
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,11 +127,14 @@ def test_a_plug_in_that_acts_is_enforced_and_nothing_is_left(
     assert len(server.requests) == before, "nothing more is asked"
 
 
-def test_what_was_enforced_and_is_no_more_is_told(server, cluster, row, admin) -> None:
+def test_what_was_enforced_and_is_no_more_is_told(server, cluster, tenant, row, admin) -> None:
+    boss, viewer = member(tenant, "admin", "boss"), member(tenant, "viewer", "vera")
     lost = Notice.objects.filter(kind="isolation.lost", resolved=None)
     for reach, told in ((everybody, 0), (enforcing(server), 0), (everybody, 1)):
         run(server, cluster, proof_actions.start(row, by=admin), reach)
         assert lost.count() == told
+    assert visible_notices(boss).filter(pk__in=lost).exists(), "who can mend it"
+    assert not visible_notices(viewer).filter(pk__in=lost).exists()
     run(server, cluster, proof_actions.start(row, by=admin), enforcing(server))
     assert not lost.exists()
     assert Notice.objects.filter(kind="isolation.lost").count() == 1
