@@ -14,8 +14,8 @@ from typing import Any
 from provisioning import shell, versions
 from provisioning.spec import ClusterSpec
 from provisioning.steps.base import Context
-from provisioning.steps.layout import API_PORT, KUBECTL, KUBERNETES, as_yaml
-from provisioning.steps.resources import Command, File, Resource, digest
+from provisioning.steps.layout import API_PORT, KUBECTL, as_yaml
+from provisioning.steps.resources import Command, Resource
 from provisioning.texts import gettext as _
 
 POLICY = "flotilla-"  # + level
@@ -26,7 +26,6 @@ LEVELS = ("privileged", "baseline", "restricted")
 EVERYBODY = ("system:authenticated", "system:serviceaccounts")
 _RBAC = "rbac.authorization.k8s.io"
 _LABELS = {"app.kubernetes.io/managed-by": "flotilla", "app.kubernetes.io/component": PART}
-_FOLDER = f"{KUBERNETES}/objects"
 _SECCOMP = "seccomp.security.alpha.kubernetes.io/"
 _ANY: Mapping[str, Any] = {"rule": "RunAsAny"}
 _DATA = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
@@ -79,23 +78,21 @@ def pod_policies(ctx: Context) -> list[Resource]:
     """
     if not versions.POD_SECURITY_POLICY.at(versions.minor(ctx.spec.release.version)):
         return []
-    wanted, opened = policies(), opening()
-    path, first = f"{_FOLDER}/pod-security-policies.yaml", f"{_FOLDER}/pod-security-open.yaml"
-    find = _answering(ctx)
+    find, k = _answering(ctx), f'{KUBECTL} --server="$server"'
+    there = [f"podsecuritypolicies/{POLICY}{level} clusterroles/{ROLE}{level}" for level in LEVELS]
     return [
-        File(path, wanted),
-        File(first, opened),
+        # From standard input: a control plane that joins later has no files that others lack.
         Command(
             "pod-policies",
             _("Pod security policies, before an API server asks for them"),
             f'{find}[ -n "$server" ] || {{ echo "no API server answers"; exit 0; }}\n'
-            f'k="{KUBECTL} --server=$server"\n'
-            f"there=$($k get podsecuritypolicies {POLICY}privileged --ignore-not-found -o name)"
+            f"there=$({k} get podsecuritypolicies {POLICY}privileged --ignore-not-found -o name)"
             " || exit 1\n"
-            f'[ -n "$there" ] || $k apply -f {first} || exit 1\n'
-            f"$k apply -f {path}\n",
-            unless=f'{find}[ -z "$server" ] || {KUBECTL} --server="$server" get -f {path}',
-            version=digest(wanted, opened),
+            f"fl_opening() {{ cat <<'END'\n{opening()}END\n}}\n"
+            f"fl_policies() {{ cat <<'END'\n{policies()}END\n}}\n"
+            f'[ -n "$there" ] || fl_opening | {k} apply -f - || exit 1\n'
+            f"fl_policies | {k} apply -f -\n",
+            unless=f'{find}[ -z "$server" ] || {k} get {" ".join(there)}',
         ),
     ]
 
