@@ -30,7 +30,7 @@ from tests.factories import ClusterFactory
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.timeout(900)]
 
-PATIENCE = 150.0
+PATIENCE = 300.0
 RESOURCES = ",".join(
     kind.resource for kind in KINDS if kind.plural not in ("configmaps", "secrets")
 )
