@@ -302,6 +302,11 @@ class EtcdQuorum(Step):
         ]
 
 
+def _gone(ask: str, host: HostSpec) -> str:
+    """Shell text that succeeds when a host is no member any more."""
+    return f"list=$({ask} member list) && ! printf '%s' \"$list\" | grep -qF ', {peer_url(host)}, '"
+
+
 class EtcdMemberRemoved(Step):
     """Takes the members that leave off the list; runs on a control plane that stays."""
 
@@ -319,9 +324,11 @@ class EtcdMemberRemoved(Step):
                 f"etcd-remove-{host.name}",
                 _("The member %(name)s is removed from etcd") % {"name": host.name},
                 f"id=$({ask} member list | grep -F ', {peer_url(host)}, ' | cut -d, -f1)\n"
-                f'[ -n "$id" ] && {ask} member remove "$id"',
-                unless=f"list=$({ask} member list) && ! printf '%s' \"$list\""
-                f" | grep -qF ', {peer_url(host)}, '",
+                f'[ -n "$id" ] && {ask} member remove "$id" && {{\n'
+                # A member lists what it has applied: another one may be a moment behind.
+                f"for _ in 1 2 3 4 5 6 7 8 9 10; do\nsleep 0.5\n{_gone(ask, host)} && break\n"
+                "done\n}",
+                unless=_gone(ask, host),
                 once=False,
             )
             for host in gone
