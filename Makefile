@@ -62,7 +62,7 @@ test: build test-tools ## set up what the tests lack and run every test
 	@# needs processes or a browser: each has a lab of its own. The latter's output comes at the end.
 	@$(if $(PYTEST_ARGS),$(PYTEST) $(PYTEST_ARGS),\
 	units=0; pages=0; hosts=0; $(PYTEST) -q -n 2 tests/unit || units=$$?; \
-	log=$$(mktemp); $(PYTEST) tests/integration tests/browser >"$$log" 2>&1 & beside=$$!; \
+	log=$$(mktemp); nice -n 4 $(PYTEST) tests/integration tests/browser >"$$log" 2>&1 & beside=$$!; \
 	trap 'kill "$$beside" 2>/dev/null || true; cat "$$log"; rm -f "$$log"' EXIT; \
 	$(PYTEST) tests/e2e || hosts=$$?; wait "$$beside" || pages=$$?; \
 	exit $$((units | pages | hosts)))
