@@ -21,11 +21,13 @@ import yaml
 from clusters.inventory.kinds import object_path
 from clusters.kube import Connection, KubeError, NotFound
 from clusters.kube.credentials import Credentials
+from clusters.models import Cluster
 from lab import kubernetes
 from provisioning import pki, versions
 from provisioning.pki import Leaf, Pair
 from provisioning.steps import pod_policies
 from provisioning.steps.control_plane import admission_flag
+from tests.factories import ClusterFactory, ClusterSecretFactory
 
 START_SECONDS = 300.0
 _PLURALS = {
@@ -253,3 +255,16 @@ class Kubelet:
                 path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
                 with contextlib.suppress(NotFound):
                     self._conn.delete(path, {"gracePeriodSeconds": 0})
+
+
+def cluster_at(server: RealApiServer) -> Cluster:
+    """A row of the server as a cluster, with the console's credentials for it."""
+    row: Cluster = ClusterFactory(name="east", endpoint=server.endpoint)
+    signed = server.credentials()
+    for name, value in (
+        ("ca/kubernetes.crt", signed.ca),
+        ("console/client.crt", signed.certificate),
+        ("console/client.key", signed.key),
+    ):
+        ClusterSecretFactory(cluster=row, name=name, value=value)
+    return row

@@ -22,8 +22,8 @@ from console.audit.models import AuditEvent
 from tenancy import members, reconcile
 from tenancy.models import Namespace, Tenant
 from tests.conftest import with_token
-from tests.factories import ClusterFactory, ClusterSecretFactory, UserFactory
-from tests.integration.api_server import RealApiServer, missing
+from tests.factories import UserFactory
+from tests.integration.api_server import RealApiServer, cluster_at, missing
 
 pytestmark = [
     pytest.mark.django_db,
@@ -48,14 +48,7 @@ def conn(server: RealApiServer) -> Connection:
 
 @pytest.fixture
 def cluster(server: RealApiServer) -> Iterator[Cluster]:
-    row = ClusterFactory(name="east", endpoint=server.endpoint)
-    signed = server.credentials()
-    for name, value in (
-        ("ca/kubernetes.crt", signed.ca),
-        ("console/client.crt", signed.certificate),
-        ("console/client.key", signed.key),
-    ):
-        ClusterSecretFactory(cluster=row, name=name, value=value)
+    row = cluster_at(server)
     yield row
     disconnect(row.pk)
 

@@ -15,8 +15,8 @@ from tenancy import members, quick_start_actions, reconcile
 from tenancy.models import Namespace, Tenant
 from tenancy.quick_start import App, Variable, manifests
 from tests.conftest import signed_in, with_token
-from tests.factories import ClusterFactory, ClusterSecretFactory, UserFactory
-from tests.integration.api_server import RealApiServer, missing
+from tests.factories import UserFactory
+from tests.integration.api_server import RealApiServer, cluster_at, missing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -53,14 +53,7 @@ def conn(server: RealApiServer) -> Connection:
 
 @pytest.fixture
 def cluster(server: RealApiServer) -> Iterator[Cluster]:
-    row = ClusterFactory(name="east", endpoint=server.endpoint)
-    signed = server.credentials()
-    for name, value in (
-        ("ca/kubernetes.crt", signed.ca),
-        ("console/client.crt", signed.certificate),
-        ("console/client.key", signed.key),
-    ):
-        ClusterSecretFactory(cluster=row, name=name, value=value)
+    row = cluster_at(server)
     yield row
     disconnect(row.pk)
 
