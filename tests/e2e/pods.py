@@ -149,16 +149,26 @@ class Screen:
     def resize(self, columns: int, rows: int) -> None:
         self.socket.send(json.dumps({"resize": [columns, rows]}))
 
+    def await_size(self, columns: int, rows: int) -> None:
+        """Until the terminal has that size: Kubernetes sends it beside the input, not before."""
+        wanted = f"{rows} {columns}"
+        self.type(
+            f"until test \"$(stty size)\" = '{wanted}'; do sleep 0.2; done; echo $((6*7))ok\r"
+        )
+        self.until(lambda s: b"42ok" in s.text)
+        self.text = b""
+
     def until(self, done: Callable[[Screen], bool], seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not done(self) and not self.code:
             assert time.monotonic() < deadline, (self.text, self.told)
-            opcode, data = self.socket.recv_data()
+            # Pings, too: a terminal that says nothing any more must not hold the test.
+            opcode, data = self.socket.recv_data(control_frame=True)
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 self.code = int.from_bytes(data[:2], "big") or 1005
             elif opcode == websocket.ABNF.OPCODE_BINARY:
                 self.text += data
                 self._frames += 1
                 self.socket.send(json.dumps({"ack": self._frames}))
-            else:
+            elif opcode == websocket.ABNF.OPCODE_TEXT:
                 self.told.append(json.loads(data))
