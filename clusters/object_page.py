@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from clusters import cells
@@ -161,13 +162,36 @@ def _pod(row: Object) -> dict[str, Any]:
         }
         for container in listed(row.summary, "containers")
     ]
-    volumes = []
-    for volume in listed(row.summary, "volumes"):
-        kind = volume_kind(volume)
-        ref = text(volume, "ref")
-        href = kind_address(row.cluster_id, kind, row.namespace, ref) if kind else ""
-        volumes.append((text(volume, "name"), text(volume, "kind"), link(href, ref)))
-    return {"containers": containers, "volumes": volumes}
+    return {"containers": containers, "volumes": _volumes(row)}
+
+
+def _volumes(row: Object) -> list[tuple[str, str, SafeString]]:
+    """(name, kind, what is behind it): a link where that is there, which it need not be."""
+    found = [
+        (volume_kind(volume), text(volume, "ref"), volume)
+        for volume in listed(row.summary, "volumes")
+    ]
+    there = set(
+        Object.objects.filter(
+            cluster=row.cluster_id,
+            namespace=row.namespace,
+            kind__in={kind for kind, _ref, _volume in found if kind},
+            name__in={ref for _kind, ref, _volume in found if ref},
+        ).values_list("kind", "name")
+    )
+    return [
+        (
+            text(volume, "name"),
+            text(volume, "kind"),
+            link(
+                kind_address(row.cluster_id, kind, row.namespace, ref)
+                if (kind, ref) in there
+                else "",
+                ref,
+            ),
+        )
+        for kind, ref, volume in found
+    ]
 
 
 def _pairs(mapping: object) -> list[tuple[Any, Any]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clusters.inventory.kinds import KINDS
 from clusters.listings import tab_of
-from clusters.models import Cluster, ClusterEvent, ClusterStatus
+from clusters.models import Cluster, ClusterEvent, ClusterStatus, Object
 from clusters.object_yaml import LAST_APPLIED, shown
 from clusters.yaml_text import document, pieces
 from tests.factories import ClusterFactory
@@ -73,6 +73,17 @@ def test_a_pod_tells_what_its_containers_do_and_leads_to_what_it_uses(
     for place in ("namespaces/-/shop/", "nodes/-/n1/", "replicasets.apps/shop/web-5d/",
                   "persistentvolumeclaims/shop/data/"):  # fmt: skip
         assert f'href="{base}{place}"' in page
+
+
+def test_what_a_volume_names_and_is_not_there_is_no_link(
+    admin_client: Client, cluster: Cluster
+) -> None:
+    family(cluster)
+    Object.objects.filter(cluster=cluster, resource="persistentvolumeclaims").delete()
+    make(cluster, "persistentvolumeclaims", "data", "another")
+    page = read(admin_client, cluster, "pods/shop/web-5d-1/")
+    assert "persistentVolumeClaim" in page and "data" in page
+    assert "persistentvolumeclaims/shop/data/" not in page
 
 
 def test_the_tree_goes_from_the_deployment_to_its_pods(
