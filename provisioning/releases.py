@@ -107,10 +107,10 @@ def finish(release: Release, names: set[str]) -> None:
 
 
 def size_of(path: Path) -> int:
-    """A file's size in bytes, -1 where there is none."""
+    """A file's size in bytes, -1 where there is none that the console may read."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return -1
 
 

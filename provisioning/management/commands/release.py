@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from console.audit.record import record
@@ -46,6 +48,16 @@ class Command(BaseCommand):
         except ReleaseError as error:
             details = [f"  {word}: {text}" for word, text in _details(error) if text]
             raise CommandError("\n".join([str(error), *details])) from error
+        finally:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Root's files go to whoever owns the store: a console that runs as another reads them."""
+        store = Path(settings.RELEASES_DIR)
+        if os.geteuid() == 0 and store.exists():
+            owner = store.stat()
+            for path in store.rglob("*"):
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def list(self, _options: dict[str, Any]) -> None:
         for release in Release.objects.prefetch_related("files"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -318,3 +319,13 @@ def test_the_command_says_what_is_wrong(bundle: MakeBundle, tmp_path: Path):
     assert "found: sha256:" in str(refused.value)
     with pytest.raises(CommandError, match="nothing at"):
         call_command("release", "import", str(tmp_path / "nowhere"), stdout=io.StringIO())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN: only root can give files away")
+def test_what_root_imports_belongs_to_the_consoles_user(bundle, settings):
+    store = Path(settings.RELEASES_DIR)
+    store.mkdir(parents=True, exist_ok=True)
+    os.chown(store, 61077, 61077)
+    call_command("release", "import", str(bundle(version="v1.29.0")), stdout=io.StringIO())
+    found = list(store.rglob("*"))
+    assert len(found) > 3 and {path.stat().st_uid for path in found} == {61077}
