@@ -178,7 +178,7 @@ class ImportViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[ClusterIm
         """
         body = ImportRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        row = importing.begin(body.found(), cast(User, request.user))
+        row = importing.begin(body.found(), cast(User, request.user), request=request)
         try:
             _choose(row, body.chosen(row))
         except exceptions.APIException:
@@ -222,7 +222,7 @@ class ImportedViewSet(viewsets.GenericViewSet[Cluster]):
         cluster = self.get_object()
         body = GivenSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        row = importing.begin(body.found(), cast(User, request.user), cluster)
+        row = importing.begin(body.found(), cast(User, request.user), cluster, request)
         wanted = _preset(row)
         number = next(n for n, item in enumerate(row.offered) if item["context"] == wanted[0])
         _choose(row, {number: cluster.name})

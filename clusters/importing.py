@@ -38,10 +38,13 @@ class Rejected(Exception):
     """The import cannot go on like this; the text is for the person who wants it."""
 
 
-def begin(contexts: list[Context], user: User, replacing: Cluster | None = None) -> ClusterImport:
+def begin(
+    contexts: list[Context], user: User, replacing: Cluster | None = None, request: Any = None
+) -> ClusterImport:
     """Keep what was given, encrypted, until somebody chooses or an hour has passed.
 
-    Imports that have ended or are forgotten are thrown away at the same time.
+    Imports that have ended or are forgotten are thrown away at the same time. That credentials
+    came to the console is recorded: they are there even if nobody chooses.
     """
     discard_old()
     row = ClusterImport(created_by=user, cluster=replacing)
@@ -51,7 +54,13 @@ def begin(contexts: list[Context], user: User, replacing: Cluster | None = None)
         name = suggested(context.name, taken)
         taken.add(name)
         row.offered.append(_offered(context, name))
-    row.save()
+    with transaction.atomic():
+        row.save()
+        record(
+            "cluster.import_begun", replacing, request=request, actor=user,
+            object_name=", ".join(item["name"] for item in row.offered),
+            after={"servers": [one.entry.server for one in contexts if one.entry]},
+        )  # fmt: skip
     return row
 
 

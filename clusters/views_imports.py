@@ -118,7 +118,7 @@ def imported(request: HttpRequest, pk: int) -> Cluster:
 def _given(request: HttpRequest, cluster: Cluster | None) -> HttpResponse:
     form = GivenForm(request.POST or None, request.FILES or None)
     if form.is_valid():
-        row = importing.begin(form.contexts, cast(User, request.user), cluster)
+        row = importing.begin(form.contexts, cast(User, request.user), cluster, request)
         usable = [n for n, item in enumerate(row.offered) if not item["refused"]]
         if cluster is not None and len(usable) == 1:
             # There is nothing to choose: the check begins at once.

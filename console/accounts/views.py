@@ -40,7 +40,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request, data=request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         user = form.get_user()
-        login(request, user)
+        with transaction.atomic():  # nobody gets in whose sign-in cannot be recorded
+            login(request, user)
         response = redirect("accounts:password" if user.must_change_password else target)
         return _remember_language(response, user)
     context = {"form": form, "next": next_page}
@@ -50,9 +51,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @requires(POST=PUBLIC)
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End this session."""
-    if isinstance(request.user, User):
-        record("auth.sign_out", request.user, request=request)
-    logout(request)
+    with transaction.atomic():
+        if isinstance(request.user, User):
+            record("auth.sign_out", request.user, request=request)
+        logout(request)
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
 

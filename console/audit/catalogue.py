@@ -39,6 +39,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "release.changed": _("Changed a release"),
     "release.removed": _("Removed a release"),
     "cluster.created": _("Created a cluster"),
+    "cluster.import_begun": _("Gave credentials to import a cluster with"),
     "cluster.imported": _("Imported a cluster"),
     "cluster.console_found": _("Found the console itself on a cluster"),
     "cluster.credentials_replaced": _("Replaced the credentials of a cluster"),
@@ -134,6 +135,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "namespace.app_deployed": _("Deployed an application by quick start"),
     "namespace.app_removed": _("Removed an application of quick start"),
     "audit.verified": _("Verified the audit record"),
+    "audit.sealed": _("Gave audit events their places by hand"),
     "audit.exported": _("Exported audit events"),
     "secret.rotated": _("Re-encrypted the secrets"),
 }

@@ -62,6 +62,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{options['file']} is written: check it with console/audit/verifier.py.")
 
     def seal(self, _options: dict[str, Any]) -> None:
+        with transaction.atomic():
+            record("audit.sealed", object_name="audit", reason="manage.py audit seal")
         count = sealing.seal()
         point = sealing.checkpoint(force=True)
         witness.send_new()
