@@ -76,6 +76,9 @@ POD_SECURITY_POLICY_KIND = _until(25)
 # refuses them came in 1.21 (CHANGELOG-1.21). One version later here: the lab's 1.21 is the source
 # of 1.20 under another name, and a name that it does not know stops an API server.
 DENY_EXTERNAL_IPS = _from(22)
+# The field omitManagedFields of an audit policy (CHANGELOG-1.23, API Change); a field that an API
+# server does not know may keep it from starting.
+OMIT_MANAGED_FIELDS = _from(23)
 # The API of the pod disruption budget and of cron jobs that tools should speak.
 POLICY_API: Since[str] = Since(((0, "policy/v1beta1"), (21, "policy/v1")))
 # From 1.27 on a starting kubelet reports until it is Ready (CHANGELOG-1.27, fast status update at

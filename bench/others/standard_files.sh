@@ -165,11 +165,17 @@ apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-- {level: None, nonResourceURLs: ["/healthz*", "/livez*", "/readyz*"]}
-- {level: None, resources: [{group: "", resources: [events]}]}
-- {level: None, users: [system:kube-scheduler, system:kube-proxy, system:apiserver], verbs: [get, list, watch]}
-- {level: None, resources: [{group: coordination.k8s.io, resources: [leases]}]}
-- {level: None, userGroups: [system:nodes], verbs: [get, list, watch, patch], resources: [{group: "", resources: [nodes, nodes/status, pods]}]}
+- {level: None, nonResourceURLs: [/healthz*, /livez*, /readyz*, /version]}
+- {level: None, resources: [{group: '', resources: [events]}]}
+- {level: None, resources: [{group: events.k8s.io, resources: [events]}]}
+- {level: None, verbs: [get, list, watch, update, patch], resources: [{group: coordination.k8s.io, resources: [leases]}]}
+- {level: None, userGroups: ['system:nodes'], verbs: [watch]}
+- {level: Metadata, resources: [{group: '', resources: [secrets, serviceaccounts/token]}]}
+- {level: None, users: ['system:apiserver', 'system:kube-controller-manager', 'system:kube-proxy', 'system:kube-scheduler'], verbs: [get, list, watch]}
+- {level: None, userGroups: ['system:serviceaccounts:kube-system'], verbs: [get, list, watch]}
+- {level: None, userGroups: ['system:nodes'], verbs: [get, list]}
+- {level: None, userGroups: ['system:nodes'], verbs: [update, patch], resources: [{group: '', resources: [nodes, nodes/status, pods/status]}]}
+- {level: Request, verbs: [create, update, patch, delete, deletecollection], resources: [{group: '', resources: [namespaces, nodes, resourcequotas, limitranges]}, {group: rbac.authorization.k8s.io, resources: [roles, rolebindings, clusterroles, clusterrolebindings]}, {group: policy, resources: [podsecuritypolicies]}, {group: scheduling.k8s.io, resources: [priorityclasses]}, {group: admissionregistration.k8s.io, resources: [mutatingwebhookconfigurations, validatingwebhookconfigurations, validatingadmissionpolicies, validatingadmissionpolicybindings]}]}
 - {level: Metadata}
 EOF
   if [ "$minor" -ge 32 ]; then
@@ -207,7 +213,7 @@ EOF
     --proxy-client-key-file=$pki/front-proxy-client.key --authorization-mode=Node,RBAC \
     --enable-admission-plugins=NodeRestriction --enable-bootstrap-token-auth=true $anonymous \
     --allow-privileged=true --shutdown-delay-duration=3s --profiling=false --encryption-provider-config=/etc/kubernetes/encryption.yaml \
-    --audit-policy-file=/etc/kubernetes/audit-policy.yaml --audit-log-path=/var/log/kubernetes/audit.log \
+    --audit-policy-file=/etc/kubernetes/audit-policy.yaml --audit-log-path=/var/log/kubernetes/audit.log --audit-log-mode=batch \
     --audit-log-maxage=30 --audit-log-maxbackup=10 --audit-log-maxsize=100
   # shellcheck disable=SC2046
   unit "$x" kube-controller-manager "Kubernetes controller manager" "network-online.target etcd.service" Type=simple \

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from provisioning import versions
 from provisioning.spec import ClusterSpec
+from provisioning.steps import audit_policy
 from provisioning.steps.base import Context, Step, Verdict
 from provisioning.steps.certificates import kubeconfig_file, pair_files
 from provisioning.steps.etcd import CLIENT_PORT
@@ -43,38 +44,6 @@ def encryption_config(key: str | None) -> str | None:
             "apiVersion": "apiserver.config.k8s.io/v1",
             "kind": "EncryptionConfiguration",
             "resources": [{"resources": ["secrets"], "providers": providers}],
-        }
-    )
-
-
-def audit_policy() -> str:
-    """Who did what: never the content of secrets, not the cluster's own chatter, else metadata."""
-    quiet_users = ["system:kube-scheduler", "system:kube-proxy", "system:apiserver"]
-    return as_yaml(
-        {
-            "apiVersion": "audit.k8s.io/v1",
-            "kind": "Policy",
-            "omitStages": ["RequestReceived"],
-            "rules": [
-                {"level": "None", "nonResourceURLs": ["/healthz*", "/livez*", "/readyz*"]},
-                {"level": "None", "resources": [{"group": "", "resources": ["events"]}]},
-                {
-                    "level": "None",
-                    "users": quiet_users,
-                    "verbs": ["get", "list", "watch"],
-                },
-                {
-                    "level": "None",
-                    "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}],
-                },
-                {
-                    "level": "None",
-                    "userGroups": ["system:nodes"],
-                    "verbs": ["get", "list", "watch", "patch"],
-                    "resources": [{"group": "", "resources": ["nodes", "nodes/status", "pods"]}],
-                },
-                {"level": "Metadata"},
-            ],
         }
     )
 
@@ -145,11 +114,7 @@ def apiserver_flags(ctx: Context) -> list[str]:
         # next clients elsewhere before this one accepts nobody any more.
         *([f"--shutdown-delay-duration={STOP_SECONDS}s"] if spec.vip else []),
         f"--encryption-provider-config={KUBERNETES}/encryption.yaml",
-        f"--audit-policy-file={KUBERNETES}/audit-policy.yaml",
-        "--audit-log-path=/var/log/kubernetes/audit.log",
-        "--audit-log-maxage=30",
-        "--audit-log-maxbackup=10",
-        "--audit-log-maxsize=100",
+        *audit_policy.flags(),
     ]
 
 
@@ -249,7 +214,7 @@ class ControlPlane(Step):
                 0o600,
                 secret=True,
             ),
-            File(f"{KUBERNETES}/audit-policy.yaml", audit_policy(), 0o600),
+            File(audit_policy.FILE, audit_policy.audit_policy(ctx.spec.release.version), 0o600),
         ]
         for name in (
             "apiserver",
@@ -295,6 +260,10 @@ class ControlPlane(Step):
                         # Told to stop, it waits a minute for watches, which never end by
                         # themselves; requests have had their time by then.
                         f"TimeoutStopSec={STOP_SECONDS + 5}",
+                        # Its audit log is for root alone; older releases make it 0644, and
+                        # give a new file the mode of the one before.
+                        "UMask=0077",
+                        f"ExecStartPre=-/bin/chmod -R go= {audit_policy.FOLDER}",
                     )
                     if name == "kube-apiserver"
                     else ("Type=simple",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from provisioning.steps import audit_policy
 from provisioning.steps.base import Context, Step
 from provisioning.steps.etcd import DATA
 from provisioning.steps.layout import (
@@ -102,7 +103,7 @@ class Prepare(Step):
         if release_files(ctx.spec, "cni"):
             folders.append(Directory("/opt/cni", 0o755, owns=True))
         if control_plane:
-            folders.append(Directory("/var/log/kubernetes", 0o700, owns=True))
+            folders.append(Directory(audit_policy.FOLDER, 0o700, owns=True))
             folders.append(Directory(DATA, 0o700, owns=True))
         return folders
 

@@ -25,7 +25,7 @@ from clusters.models import Cluster
 from lab import kubernetes
 from provisioning import pki, versions
 from provisioning.pki import Leaf, Pair
-from provisioning.steps import pod_policies
+from provisioning.steps import audit_policy, pod_policies
 from provisioning.steps.control_plane import admission_flag
 from tests.factories import ClusterFactory, ClusterSecretFactory
 
@@ -46,9 +46,19 @@ def missing() -> str:
     return ""
 
 
-def _programs() -> tuple[Path, Path]:
-    """kube-apiserver and etcd of one of the machine's releases, or of the distribution."""
+def cached_versions() -> list[str]:
+    """The releases that the machine has, newest first."""
+    return [bundle.version for bundle in kubernetes.cached()]
+
+
+def _programs(version: str = "") -> tuple[Path, Path]:
+    """kube-apiserver and etcd of one of the machine's releases, or of the distribution.
+
+    version: of the release; "" for the newest.
+    """
     for bundle in kubernetes.cached():
+        if version not in ("", bundle.version):
+            continue
         apiserver = Path(bundle.folder, "kube-apiserver")
         etcd = next(
             (
@@ -79,11 +89,15 @@ class RealApiServer:
 
     provisioned: with the admission plug-ins, and what they need, that the console gives to the
     clusters that it makes of this version.
+    audited: with the audit log of such clusters, at `audit_log`.
+    version: one of cached_versions(); "" for the newest.
     """
 
-    def __init__(self, *, provisioned: bool = False) -> None:
-        self._provisioned = provisioned
-        self.apiserver, self._etcd = _programs()
+    def __init__(
+        self, *, provisioned: bool = False, audited: bool = False, version: str = ""
+    ) -> None:
+        self._provisioned, self._audited = provisioned, audited
+        self.apiserver, self._etcd = _programs(version)
         self.port, etcd, peer = free_port(), free_port(), free_port()
         self._etcd_url, self._peer_url = f"http://127.0.0.1:{etcd}", f"http://127.0.0.1:{peer}"
         self.endpoint = f"https://127.0.0.1:{self.port}"
@@ -143,6 +157,7 @@ class RealApiServer:
             "--disable-admission-plugins=ServiceAccount",
             "--storage-media-type=application/json",
             *([admission_flag(self._version())] if self._provisioned else []),
+            *(self._audit() if self._audited else []),
         )
         ends = time.monotonic() + START_SECONDS
         connection = self.connection()
@@ -160,6 +175,23 @@ class RealApiServer:
                         f"kube-apiserver does not start: {error}\n{tail}"
                     ) from None
                 time.sleep(0.1)
+
+    @property
+    def audit_log(self) -> Path:
+        """The file that entries are written to, one JSON object a line."""
+        return self.folder / "audit" / "audit.log"
+
+    def _audit(self) -> list[str]:
+        """The flags of a cluster that the console made, with its files in this folder."""
+        policy = self.folder / "audit-policy.yaml"
+        policy.write_text(audit_policy.audit_policy(self._version()))
+        self.audit_log.parent.mkdir(mode=0o700, exist_ok=True)
+        return [
+            flag.replace(audit_policy.FILE, str(policy)).replace(
+                audit_policy.LOG, str(self.audit_log)
+            )
+            for flag in audit_policy.flags()
+        ]
 
     def _version(self) -> str:
         """ "v1.21.0", as the program says."""

@@ -133,6 +133,10 @@ def test_the_api_server_is_as_strict_as_the_benchmark_asks(spec: ClusterSpec) ->
         "NodeRestriction,PodNodeSelector,PodTolerationRestriction,PodSecurityPolicy",
         "--kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt",
         "--audit-policy-file=/etc/kubernetes/audit-policy.yaml",
+        "--audit-log-path=/var/log/kubernetes/audit.log",
+        "--audit-log-maxage=30",
+        "--audit-log-maxbackup=10",
+        "--audit-log-maxsize=100",
         "--encryption-provider-config=/etc/kubernetes/encryption.yaml",
         "--tls-min-version=VersionTLS12",
     ):
