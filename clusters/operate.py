@@ -6,7 +6,7 @@ whether it went well or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 from urllib.parse import quote
@@ -175,12 +175,16 @@ def perform(
 
     Raises KubeError after it was recorded as a failure.
     """
+    acting_for: Acting | None = None
     try:
-        effect = call(connection(row.cluster, user))
+        acting_for = connection(row.cluster, user)
+        effect = call(acting_for)
     except KubeError as error:
-        tell(row.cluster, audit, title_of(row), error, user=user, request=request)
+        own = acting_for.own_audit_ids if acting_for else []
+        tell(row.cluster, audit, title_of(row), error, user=user, request=request, own_ids=own)
         raise
-    tell(row.cluster, audit, title_of(row), effect, user=user, request=request)
+    own = acting_for.own_audit_ids
+    tell(row.cluster, audit, title_of(row), effect, user=user, request=request, own_ids=own)
     return effect
 
 
@@ -192,11 +196,16 @@ def tell(
     *,
     user: User,
     request: HttpRequest | None = None,
+    own_ids: Sequence[str] = (),
 ) -> None:
-    """The audit event of something that was done, or was not."""
+    """The audit event of something that was done, or was not.
+
+    own_ids: under which ids the cluster's own audit log has it, where those are not the request's.
+    """
     common: dict[str, Any] = {"request": request, "actor": user}
+    more = {"cluster_audit_ids": list(own_ids)} if own_ids else {}
     common["object_name"] = f"{cluster.name}: {name}"
     if isinstance(result, KubeError):
-        record(audit, cluster, outcome="failure", reason=str(result), **common)
+        record(audit, cluster, outcome="failure", reason=str(result), after=more, **common)
     else:
-        record(audit, cluster, before=result.before, after=result.after, **common)
+        record(audit, cluster, before=result.before, after={**result.after, **more}, **common)

@@ -17,6 +17,7 @@ from django.conf import settings  # noqa: E402
 
 import clusters.routing  # noqa: E402
 import provisioning.routing  # noqa: E402
+from console.audit.cause import WebsocketRequestId  # noqa: E402
 from console.live.language import InLanguage  # noqa: E402
 from console.live.nul import WithoutNul  # noqa: E402
 
@@ -31,7 +32,11 @@ application = ProtocolTypeRouter(
         # A page of another site may open a websocket with the visitor's cookies: only
         # our own origins are let in.
         "websocket": OriginValidator(
-            WithoutNul(AuthMiddlewareStack(InLanguage(URLRouter(websocket_urlpatterns)))),
+            WithoutNul(
+                WebsocketRequestId(
+                    AuthMiddlewareStack(InLanguage(URLRouter(websocket_urlpatterns)))
+                )
+            ),
             [*settings.ALLOWED_HOSTS, *settings.CSRF_TRUSTED_ORIGINS],
         ),
     }

@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from console.audit.cause import caused_by
 from console.audit.record import record
 from provisioning import notices
 from provisioning.lease import Lease, LeaseLost
@@ -25,7 +26,15 @@ logger = logging.getLogger(__name__)
 
 
 def run_task(task: Task, lease: Lease) -> None:
-    """Run a task that this process has claimed. Returns when it has ended or was lost."""
+    """Run a task that this process has claimed. Returns when it has ended or was lost.
+
+    What it does is done for the request that launched it, or retried it last.
+    """
+    with caused_by(task.request_id):
+        _run_to_its_end(task, lease)
+
+
+def _run_to_its_end(task: Task, lease: Lease) -> None:
     lease.start()
     run = TaskRun(task, lease)
     try:

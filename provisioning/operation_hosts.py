@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from console.audit.cause import carried
 from console.audit.record import record
 from provisioning.host_runner import HostRunner
 from provisioning.journal import PlannedStep
@@ -48,7 +49,7 @@ def run(run: TaskRun) -> None:
             connection.close()
 
     with ThreadPoolExecutor(settings.TASK_PARALLEL_HOSTS) as pool:
-        errors = [e for e in pool.map(guarded, pending) if e is not None]
+        errors = [e for e in pool.map(carried(guarded), pending) if e is not None]
     for kind in (LeaseLost, Canceled, HandedOver, Failure):
         for error in errors:
             if isinstance(error, kind):

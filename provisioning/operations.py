@@ -169,6 +169,8 @@ def retry(task: Task, user: User | None, request: HttpRequest | None = None) -> 
             lease_until=None,
             worker="",
             fence=F("fence"),
+            # What it does from now on, the retry has caused.
+            request_id=getattr(request, "request_id", "") or task.request_id,
         ):
             return False
         task.refresh_from_db()

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from console.audit.cause import carried
 from provisioning.actions import ACTIONS, ActionContext
 from provisioning.facts import Facts
 from provisioning.host_runner import HostRunner, Outcome, new_nonce
@@ -320,7 +321,7 @@ class RecipeRun:
         if not hosts:
             return
         with ThreadPoolExecutor(min(len(hosts), settings.TASK_PARALLEL_HOSTS)) as pool:
-            errors = [e for e in pool.map(guarded, hosts) if e is not None]
+            errors = [e for e in pool.map(carried(guarded), hosts) if e is not None]
         # Losing the task outweighs being canceled, and that outweighs a failure.
         for kind in (LeaseLost, Canceled, Failure, HandedOver):
             for error in errors:

@@ -20,9 +20,12 @@ from clusters.kube.connection import (
 )
 from clusters.kube.errors import KubeError
 from clusters.kube.impersonation import Impersonation
+from console.audit.cause import AUDIT_ID, cause
 
 if TYPE_CHECKING:
     import urllib3
+
+OWN_IDS = 20
 
 
 class Acting(Connection):
@@ -45,6 +48,9 @@ class Acting(Connection):
     ) -> None:
         self.__dict__.update(shared.__dict__)
         self.who = who
+        # Some of its calls are made in threads, which know no request.
+        self._cause = cause()
+        self._others: list[str] = []
         self._guard = guard
         self._seconds = seconds
         self._ends = None if seconds is None else time.monotonic() + seconds
@@ -128,7 +134,21 @@ class Acting(Connection):
         if not any(name == "Impersonate-User" for name, _value in given):
             given.append(("Impersonate-User", self.who.user))
             given += [("Impersonate-Group", group) for group in self.who.groups]
-        return super()._open(path, params, timeout, accept, method, body, given)
+        answer = super()._open(path, params, timeout, accept, method, body, given)
+        self._note(answer.headers.get(AUDIT_ID, ""))
+        return answer
+
+    @property
+    def own_audit_ids(self) -> list[str]:
+        """Ids that the cluster gave to calls in its audit log in place of the request's.
+
+        Empty where it took ours, as API servers do, or gave none; the last OWN_IDS of them.
+        """
+        return list(self._others)
+
+    def _note(self, given: str) -> None:
+        if given and self._cause and not given.startswith(self._cause):
+            self._others = [*self._others, given[:64]][-OWN_IDS:]
 
     def _refusal(
         self,

@@ -17,6 +17,7 @@ from clusters.kube.impersonation import Impersonation, in_the_name_of
 from clusters.kube.listing import PLAIN, Listing, Page, bounded, walk
 from clusters.kube.nesting import too_deep
 from clusters.kube.watch import Watch
+from console.audit.cause import AUDIT_ID, audit_id, cause
 
 if TYPE_CHECKING:
     import urllib3
@@ -46,6 +47,8 @@ class Connection:
     def __init__(self, credentials: Credentials) -> None:
         self.endpoint = credentials.endpoint.rstrip("/")
         self._client = _api_client(credentials)
+        # For which request its calls are made; "" for that of the moment.
+        self._cause = ""
         self._token = credentials.token
 
     def close(self) -> None:
@@ -284,6 +287,8 @@ class Connection:
 
         url = f"{self.endpoint}{path}" + (f"?{urlencode(params)}" if params else "")
         headers = HTTPHeaderDict({"Accept": accept, "User-Agent": "flotilla"})
+        if given := audit_id(self._cause or cause()):
+            headers.add(AUDIT_ID, given)
         if self._token:
             headers.add("Authorization", f"Bearer {self._token}")
         for name, value in more:

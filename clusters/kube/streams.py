@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +25,7 @@ from clusters.kube.connection import CONNECT_SECONDS, READ_SECONDS
 from clusters.kube.credentials import Credentials, tls_context
 from clusters.kube.errors import KubeError, UnexpectedAnswer
 from clusters.kube.impersonation import Impersonation
+from console.audit.cause import AUDIT_ID, audit_id, cause
 
 # A peer that vanished is noticed after 10 + 3 x 5 seconds, however quiet the stream is.
 KEEPALIVE = (
@@ -44,6 +45,8 @@ class Doer:
 
     credentials: Credentials
     impersonation: Impersonation
+    # The request that it is for; it is used in threads, which know none.
+    cause: str = field(default_factory=cause)
 
     @property
     def endpoint(self) -> str:
@@ -56,8 +59,10 @@ class Doer:
         return f"the user {self.impersonation.user}"
 
     def headers(self) -> list[tuple[str, str]]:
-        """User-Agent, Authorization where there is a token, and the Impersonate headers."""
+        """User-Agent, Authorization where there is a token, Impersonate headers, an Audit-ID."""
         found = [("User-Agent", "flotilla")]
+        if given := audit_id(self.cause):
+            found.append((AUDIT_ID, given))
         if self.credentials.token:
             found.append(("Authorization", f"Bearer {self.credentials.token}"))
         found.append(("Impersonate-User", self.impersonation.user))

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-import structlog
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models, transaction
 
 from console.accounts.models import User
 from console.audit.canonical import stamp
 from console.audit.catalogue import ACTIONS
+from console.audit.cause import cause
 from console.audit.models import AuditEvent, Outcome, Pending
 from console.secrets.fields import EncryptedTextField
 from console.secrets.redact import MASK, mask_text, mask_value
@@ -123,7 +123,7 @@ def _links(obj: models.Model, name: str) -> bool:
 def request_id(request: Any = None) -> str:
     """The id of the request, or of the one that this code runs for."""
     found = getattr(request, "request_id", "")
-    return str(found or structlog.contextvars.get_contextvars().get("request_id", ""))
+    return str(found or cause())
 
 
 def address_of(request: Any) -> str | None:

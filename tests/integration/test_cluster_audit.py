@@ -10,6 +10,7 @@ import pytest
 
 from clusters.kube import Connection, Forbidden, Impersonation
 from clusters.kube.acting import Acting
+from console.audit.cause import caused_by
 from tests.e2e.console import wait_for
 from tests.integration import api_server
 from tests.integration.api_server import RealApiServer
@@ -124,3 +125,16 @@ def test_the_clusters_own_chatter_is_not_in_it(server, conn):
     for e in entries(server):
         assert e["user"]["username"] != "system:kube-scheduler"
         assert not e["requestURI"].startswith(("/readyz", "/healthz", "/version", "/api/v1/events"))
+
+
+def test_the_log_has_the_id_of_the_request(server, conn):
+    request = "6f1c2a0e-0000-4000-8000-00000000000a"
+    with caused_by(request):
+        acting = Acting(conn, Impersonation("admin", ("system:masters",)))
+        acting.post(f"{CORE}/configmaps", {"metadata": {"name": "asked-for"}})
+        acting.get_json(f"{CORE}/configmaps/asked-for")
+    found(server, "/configmaps/asked-for")
+    caused = [e for e in entries(server) if e["auditID"].startswith(f"{request}.")]
+    assert [e["verb"] for e in caused] == ["create", "get"]
+    assert len({e["auditID"] for e in caused}) == 2
+    assert acting.own_audit_ids == []

@@ -92,6 +92,12 @@ def events() -> list[tuple[str, str, dict]]:
     return [(e.action, e.outcome, e.after) for e in rows]
 
 
+@database_sync_to_async
+def one_request() -> set[str]:
+    rows = AuditEvent.objects.filter(action__startswith="pod.terminal")
+    return set(rows.values_list("request_id", flat=True))
+
+
 async def test_it_types_resizes_exits_and_is_recorded_without_what_was_typed(
     row, endpoint, person
 ) -> None:
@@ -115,6 +121,9 @@ async def test_it_types_resizes_exits_and_is_recorded_without_what_was_typed(
     assert closing[2]["why"] == "exited" and closing[2]["exit_code"] == 7
     assert closing[2]["seconds"] >= 0
     assert "split" not in str(opening) + str(closing)
+    ids = await one_request()
+    assert len(ids) == 1 and "" not in ids, "opening and closing are of one request"
+    assert dict(endpoint.headers[0])["Audit-ID"].startswith(f"{ids.pop()}.")
 
 
 async def test_the_shell_that_was_chosen_is_asked_for_and_no_other(row, endpoint, person) -> None:

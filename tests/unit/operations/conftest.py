@@ -24,11 +24,13 @@ class Calls:
     """What the cluster was asked: method, path with query, body, user and groups.
 
     objects: by path, what GET answers; replies: (method, path) to (status, body) where the
-    answer is another than the object merged with what was sent.
+    answer is another than the object merged with what was sent. own_id: what the cluster says in
+    place of the Audit-ID that it was sent.
     """
 
     made: list[dict] = field(default_factory=list)
     objects: dict[str, dict] = field(default_factory=dict)
+    own_id: str = ""
     replies: dict[tuple[str, str], tuple[int, dict]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,11 +50,14 @@ class Calls:
                     "query": url.query,
                     "body": body,
                     "user": handler.headers.get("Impersonate-User"),
+                    "audit_id": handler.headers.get("Audit-ID", ""),
                     "groups": handler.headers.get_all("Impersonate-Group") or [],
                 }
             )
             status, answer = self._answer(method, url.path, url.query, body)
-        handler._json(status, answer)
+        audit_id = self.own_id or handler.headers.get("Audit-ID", "")
+        headers = {"Content-Type": "application/json", "Audit-ID": audit_id}
+        handler._send(status, headers, json.dumps(answer).encode())
 
     def _answer(self, method: str, path: str, query: str, body: dict | None) -> tuple[int, dict]:
         if (method, path) in self.replies:
