@@ -173,4 +173,5 @@ def acting(user: User) -> Impersonation:
     The cluster's own RBAC decides by these groups, and its audit log shows the person.
     """
     groups = [f"{PLATFORM_GROUP}{user.role}"] if user.role else []
-    return Impersonation(f"flotilla:user:{user.pk}", (*groups, *places.source().groups(user)))
+    groups += places.source().groups(user)
+    return Impersonation(f"flotilla:user:{user.pk}", tuple(groups), user.get_username())

@@ -37,6 +37,7 @@ class ProvisioningConfig(AppConfig):
             search_sources,
             snapshots_page,
             texts,
+            views_cluster_audit,
             views_drills,
         )
 
@@ -52,3 +53,4 @@ class ProvisioningConfig(AppConfig):
         snapshots_page.register()
         search_sources.register()
         views_drills.register()
+        views_cluster_audit.register()

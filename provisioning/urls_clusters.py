@@ -6,6 +6,7 @@ from django.urls import path
 
 from provisioning import (
     views_certificates,
+    views_cluster_audit,
     views_clusters,
     views_drills,
     views_membership,
@@ -27,6 +28,11 @@ urlpatterns = [
     path("clusters/<int:pk>/upgrade/", views_upgrade.upgrade, name="cluster-upgrade"),
     path("clusters/<int:pk>/renew/", views_certificates.renew, name="cluster-renew"),
     path("clusters/<int:pk>/drill/", views_drills.drill, name="cluster-drill"),
+    path(
+        "clusters/<int:pk>/audit-log/entries/",
+        views_cluster_audit.found,
+        name="cluster-audit-entries",
+    ),
     path("clusters/<int:pk>/delete/", views_clusters.delete, name="cluster-delete"),
     path(
         "clusters/<int:pk>/kubeconfig/",

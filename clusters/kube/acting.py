@@ -19,7 +19,7 @@ from clusters.kube.connection import (
     Connection,
 )
 from clusters.kube.errors import KubeError
-from clusters.kube.impersonation import Impersonation
+from clusters.kube.impersonation import Impersonation, in_the_name_of
 from console.audit.cause import AUDIT_ID, cause
 
 if TYPE_CHECKING:
@@ -132,8 +132,7 @@ class Acting(Connection):
         self._guard(method, path)
         given = list(more)
         if not any(name == "Impersonate-User" for name, _value in given):
-            given.append(("Impersonate-User", self.who.user))
-            given += [("Impersonate-Group", group) for group in self.who.groups]
+            given += in_the_name_of(self.who)[1]
         answer = super()._open(path, params, timeout, accept, method, body, given)
         self._note(answer.headers.get(AUDIT_ID, ""))
         return answer

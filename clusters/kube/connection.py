@@ -13,7 +13,7 @@ import orjson
 from clusters.kube import faults, library, outbound
 from clusters.kube.credentials import Credentials, tls_context
 from clusters.kube.errors import KubeError, ServerNotReady, UnexpectedAnswer
-from clusters.kube.impersonation import Impersonation, in_the_name_of
+from clusters.kube.impersonation import AGENT, Impersonation, in_the_name_of
 from clusters.kube.listing import PLAIN, Listing, Page, bounded, walk
 from clusters.kube.nesting import too_deep
 from clusters.kube.watch import Watch
@@ -286,13 +286,16 @@ class Connection:
         from urllib3 import HTTPHeaderDict
 
         url = f"{self.endpoint}{path}" + (f"?{urlencode(params)}" if params else "")
-        headers = HTTPHeaderDict({"Accept": accept, "User-Agent": "flotilla"})
+        headers = HTTPHeaderDict({"Accept": accept, "User-Agent": AGENT})
         if given := audit_id(self._cause or cause()):
             headers.add(AUDIT_ID, given)
         if self._token:
             headers.add("Authorization", f"Bearer {self._token}")
         for name, value in more:
-            headers.add(name, value)  # a second group is a second header
+            if name == "User-Agent":
+                headers[name] = value
+            else:
+                headers.add(name, value)  # a second group is a second header
         with faults.named(self.endpoint):
             answer = self._client.call_api(
                 method, url, header_params=headers, body=body, _request_timeout=timeout

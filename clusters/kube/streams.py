@@ -24,7 +24,7 @@ from clusters.kube import faults, outbound
 from clusters.kube.connection import CONNECT_SECONDS, READ_SECONDS
 from clusters.kube.credentials import Credentials, tls_context
 from clusters.kube.errors import KubeError, UnexpectedAnswer
-from clusters.kube.impersonation import Impersonation
+from clusters.kube.impersonation import Impersonation, in_the_name_of
 from console.audit.cause import AUDIT_ID, audit_id, cause
 
 # A peer that vanished is noticed after 10 + 3 x 5 seconds, however quiet the stream is.
@@ -60,13 +60,12 @@ class Doer:
 
     def headers(self) -> list[tuple[str, str]]:
         """User-Agent, Authorization where there is a token, Impersonate headers, an Audit-ID."""
-        found = [("User-Agent", "flotilla")]
+        found = []
         if given := audit_id(self.cause):
             found.append((AUDIT_ID, given))
         if self.credentials.token:
             found.append(("Authorization", f"Bearer {self.credentials.token}"))
-        found.append(("Impersonate-User", self.impersonation.user))
-        return found + [("Impersonate-Group", group) for group in self.impersonation.groups]
+        return found + in_the_name_of(self.impersonation)[1]
 
 
 def place(endpoint: str) -> tuple[str, int, str]:

@@ -57,6 +57,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "host.cleaned_up": _("Cleaned up a host"),
     "host.cleanup_forgotten": _("Forgot what a cluster left on a host"),
     "cluster.kubeconfig_issued": _("Issued a kubeconfig"),
+    "cluster.audit_log_read": _("Read a cluster's own audit log"),
     "cluster.restored": _("Restored a cluster from a snapshot"),
     "snapshot.taken": _("Took a snapshot of a cluster"),
     "snapshot.downloaded": _("Downloaded a snapshot of a cluster"),

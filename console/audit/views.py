@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from console.accounts.permissions import requires
-from console.audit import exporting, review
+from console.audit import elsewhere, exporting, review
 from console.audit.catalogue import ACTIONS
 from console.audit.filters import AuditEventFilter
 from console.audit.models import AuditEvent
@@ -31,6 +31,7 @@ def events(request: HttpRequest) -> HttpResponse:
     for event in page.rows:
         event.action_text = ACTIONS.get(event.action, event.action)
         event.changes = changes(event)
+    elsewhere.add_links(page.rows)
     context = {"filter": found, "form": found.form, "page": page, "events": page.rows}
     return render(request, "audit/list.html", context)
 

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from lab import Lab
 from tests.e2e.console import ApiError, Console, wait_for
+from tests.e2e.own_log import OwnLog
 from tests.e2e.pods import BINDING, CRASHING, Pods, Screen, lines_until, pod
 from tests.e2e.proofs import Plugin, Proofs, said_of
 
@@ -171,6 +172,42 @@ def test_a_terminal_in_a_pod_resizes_tells_its_exit_code_and_is_recorded(pods: P
     opened, closed = wait_for(lambda: (e := pods.events()) and len(e) == 2 and e, 10, "two events")
     assert opened[:2] == ["pod.terminal_opened", "otto"] and "default/quiet" in opened[2]
     assert closed[0] == "pod.terminal_closed" and closed[3]["exit_code"] == 5
+
+
+def test_the_clusters_own_log_names_the_person_and_no_secret(
+    pods: Pods, cluster: Any, lab: Lab, binaries: Path, kubeconfig: Path
+) -> None:
+    """Of the terminal that was just open, read through the page over SSH."""
+    log = OwnLog(pods.console, pods.cluster)
+    actor, request, _outcome, _after = log.events("pod.terminal_opened")[-1]
+    assert actor == "otto" and request
+    found = wait_for(lambda: log.entries(f"request={request}&minutes=60"), 30, "the entry is there")
+    assert all("get pods/exec default/quiet" in row for row in found), found
+    assert all("otto flotilla:user:" in row and "through the console" in row for row in found)
+    assert all("flotilla (otto)" in row and f"Request {request[:8]}" in row for row in found)
+    by_name = log.entries("who=otto&minutes=60&resource=pods")
+    assert set(found) <= set(by_name), "by the person's name, too"
+    secret = ["create", "secret", "generic", "kept", "--from-literal=password=c4n4ry-1n-4-l0g"]
+    kubectl(binaries, kubeconfig, *secret)
+    own = wait_for(lambda: log.entries("who=admin&verb=create&resource=secrets"), 30, "the secret")
+    assert "create secrets default/kept" in own[0] and "c4n4ry" not in own[0], own
+    host = lab.host("node1")
+    assert host.run("cd /var/log/kubernetes; grep -l c4n4ry-1n-4-l0g * || true").strip() == ""
+    modes = host.run("stat -c %a /var/log/kubernetes /var/log/kubernetes/audit.log").split()
+    assert modes == ["700", "600"]
+    looked = log.events("cluster.audit_log_read")
+    assert {who for who, _request, _outcome, _after in looked} == {"audra"}
+    assert (
+        looked[0][2:]
+        == [
+            "success",
+            {"request": request, "minutes": "60", "hosts": ["node1"], "entries": len(found)},
+        ]
+        or looked[0][3]["entries"] == 0
+    )
+    page = log.page(f"/clusters/{pods.cluster}/audit-log/?request={request}")
+    assert f"audit-log/entries/?request={request}" in page
+    assert f"audit-log/?request={request}" in log.page(f"/audit/?request={request}")
 
 
 def test_a_terminal_ends_with_the_right_to_it(pods: Pods) -> None:

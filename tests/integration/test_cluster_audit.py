@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CANARY = "c4n4ry-0f-4-53cr3t"
 CORE = "/api/v1/namespaces/default"
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
-ANNA = Impersonation("anna", ("flotilla:operator",))
+ANNA = Impersonation("flotilla:user:7", ("flotilla:operator",), "anna")
 
 
 @pytest.fixture(scope="module", params=api_server.cached_versions() or [""])
@@ -50,7 +50,8 @@ def test_a_call_in_somebodys_name_has_the_name_and_the_consoles(server, conn):
     with pytest.raises(Forbidden):
         Acting(conn, ANNA).post(f"{CORE}/pods", {"metadata": {"name": "no"}})
     entry = found(server, f"{CORE}/pods?")
-    assert entry["impersonatedUser"]["username"] == "anna"
+    assert entry["impersonatedUser"]["username"] == "flotilla:user:7"
+    assert entry["userAgent"] == "flotilla (anna)"
     assert entry["user"]["username"] == "flotilla:console"
     assert (entry["verb"], entry["responseStatus"]["code"]) == ("create", 403)
 

@@ -50,6 +50,7 @@ class Calls:
                     "query": url.query,
                     "body": body,
                     "user": handler.headers.get("Impersonate-User"),
+                    "agent": handler.headers.get_all("User-Agent"),
                     "audit_id": handler.headers.get("Audit-ID", ""),
                     "groups": handler.headers.get_all("Impersonate-Group") or [],
                 }

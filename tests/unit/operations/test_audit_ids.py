@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clusters.kube import connect
+from clusters.rights import acting
 from console.audit.models import AuditEvent
 from provisioning.models import Task
 from tests.unit.operations.conftest import page_of
@@ -33,6 +34,15 @@ def test_calls_in_threads_carry_it_too(operator_api, cluster, web, n1, calls):
     assert calls.changes
     for call in calls.made:
         assert call["audit_id"].startswith(f"{answer['X-Request-ID']}.")
+
+
+def test_a_clusters_log_names_the_person(operator_api, operator, web, calls):
+    operator_api.post(address(web, "restart/"))
+    assert [call["agent"] for call in calls.made] == [[f"flotilla ({operator.username})"]] * len(
+        calls.made
+    )
+    operator.username = "Änne) (x\r\nX: y"
+    assert acting(operator).agent == "flotilla (%C3%84nne%29 %28x%0D%0AX%3A y)"
 
 
 def test_what_somebody_sends_is_not_passed_on(operator_api, web, calls):
