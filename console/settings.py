@@ -293,6 +293,8 @@ EMAIL_TIMEOUT = 10
 # Where signed checkpoints of the audit record go, besides the database.
 AUDIT_CHECKPOINT_FILE = env.text("FLOTILLA_AUDIT_CHECKPOINT_FILE")
 AUDIT_CHECKPOINT_SYSLOG = env.text("FLOTILLA_AUDIT_CHECKPOINT_SYSLOG")
+# Where streams of events that go to files write them.
+AUDIT_STREAM_DIR = env.path("FLOTILLA_AUDIT_STREAM_DIR", DATA_DIR / "audit-streams")
 
 LOGGING = {
     "version": 1,

@@ -16,6 +16,7 @@ from console.audit.models_proof import (
     Tree,
     Witness,
 )
+from console.audit.models_streams import Stream, StreamKind
 
 __all__ = [
     "AuditEvent",
@@ -24,6 +25,8 @@ __all__ = [
     "Leaf",
     "Outcome",
     "Pending",
+    "Stream",
+    "StreamKind",
     "Subtree",
     "Tree",
     "Witness",

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import socket
-import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from console.audit.canonical import instant
 from console.audit.models import Checkpoint, Witness
+from console.audit.streams import syslog
 from console.audit.verifier import Checkpoint as Note
 from console.audit.verifier import witnessed
 
@@ -87,18 +88,13 @@ def _to_syslog(rows: list[Checkpoint]) -> None:
         raise ValueError(
             "FLOTILLA_AUDIT_CHECKPOINT_SYSLOG: write tcp://host:port or tls://host:port."
         )
-    with socket.create_connection((address.hostname, address.port), SECONDS) as plain:
-        if address.scheme == "tls":
-            context = ssl.create_default_context()
-            with context.wrap_socket(plain, server_hostname=address.hostname) as secure:
-                secure.sendall(b"".join(map(_message, rows)))
-        else:
-            plain.sendall(b"".join(map(_message, rows)))
+    where = syslog.Server(address.hostname, address.port, address.scheme == "tls")
+    data = b"".join(syslog.counted(_message(row)) for row in rows)
+    syslog.deliver(where, [where.host], data, time.monotonic() + SECONDS)
 
 
-def _message(row: Checkpoint) -> bytes:
-    """One message (RFC 5424) with its length before it (RFC 6587); the note as a JSON string."""
+def _message(row: Checkpoint) -> str:
+    """One message (RFC 5424); the note as a JSON string."""
     host = socket.gethostname() or "-"
     head = f"<{PRIORITY}>1 {instant(row.time)} {host} flotilla {os.getpid()} audit-checkpoint -"
-    text = f"{head} {json.dumps(row.note)}".encode()
-    return f"{len(text)} ".encode() + text
+    return f"{head} {json.dumps(row.note)}"

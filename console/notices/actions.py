@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from console.audit.record import record
+from console.notices import webhook
 from console.notices.courier import switch_off
 from console.notices.models import Channel, ChannelType, Delivery, DeliveryState, Message, Rule
 
@@ -28,9 +28,7 @@ def shown_address(channel: Channel) -> str:
     """The address as lists and audit events have it: the path of a webhook often is a password."""
     if channel.type == ChannelType.EMAIL:
         return channel.address
-    parts = urlsplit(channel.address)
-    more = "/…" if parts.path.strip("/") or parts.query else ""
-    return f"{parts.scheme}://{parts.netloc}{more}"
+    return webhook.shown(channel.address)
 
 
 def create_channel(kind: ChannelType, values: dict[str, Any], request: Any) -> tuple[Channel, str]:

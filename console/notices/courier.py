@@ -121,7 +121,7 @@ def send(delivery: Delivery) -> None:
             got = _post(delivery)
             gone, answer = got.status == 410, f"{got.status} {got.text}"
             if not 200 <= got.status < 300:
-                raise Undelivered(_refused(got))
+                raise Undelivered(webhook.refusal(got))
     except (Undelivered, SecretError) as error:
         finish(delivery, ok=False, answer=str(error), gone=gone)
     else:
@@ -200,12 +200,6 @@ def _post(delivery: Delivery) -> webhook.Answer:
         "Flotilla-Signature": webhook.signature(channel.secret, body, int(time.time())),
     }
     return webhook.post(channel.address, body, headers)
-
-
-def _refused(got: webhook.Answer) -> str:
-    if 300 <= got.status < 400:
-        return f"The receiver answered {got.status}: redirects are not followed."
-    return f"The receiver answered {got.status}. {got.text}"
 
 
 def _due(channel: Channel, now: datetime) -> list[Delivery]:

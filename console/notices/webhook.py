@@ -87,8 +87,32 @@ def signature(secret: str, body: bytes, moment: int) -> str:
     return f"t={moment},v1={signed.hexdigest()}"
 
 
-def post(address: str, body: bytes, headers: Mapping[str, str], seconds: float = SECONDS) -> Answer:
-    """Send one request; its answer, whatever the status. Raises Undelivered."""
+def refusal(got: Answer) -> str:
+    """What a status that is none of success means, in one sentence."""
+    if 300 <= got.status < 400:
+        return f"The receiver answered {got.status}: redirects are not followed."
+    return f"The receiver answered {got.status}. {got.text}"
+
+
+def shown(address: str) -> str:
+    """The address for lists and audit events: the path of a webhook often is a password."""
+    parts = urlsplit(address)
+    more = "/…" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{more}"
+
+
+def post(
+    address: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float = SECONDS,
+    *,
+    ca: str = "",
+) -> Answer:
+    """Send one request; its answer, whatever the status. Raises Undelivered.
+
+    ca: certificates (PEM) to check the receiver's with, instead of the system's.
+    """
     where = target(address)
     ends = time.monotonic() + seconds
     try:
@@ -101,7 +125,7 @@ def post(address: str, body: bytes, headers: Mapping[str, str], seconds: float =
         )
     except OutboundRefused as error:
         raise Undelivered(str(error)) from None
-    connection = _Pinned(where, addresses, ends)
+    connection = _Pinned(where, addresses, ends, ca)
     try:
         with connection.cut_off(ends):
             connection.request("POST", where.path, body=body, headers=dict(headers))
@@ -139,10 +163,10 @@ def _check_literal(host: str) -> None:
 class _Pinned(http.client.HTTPConnection):
     """A connection to one of the addresses that were checked; TLS is for the name."""
 
-    def __init__(self, where: Target, addresses: list[str], ends: float) -> None:
+    def __init__(self, where: Target, addresses: list[str], ends: float, ca: str) -> None:
         super().__init__(where.host, where.port)
         self.default_port = DEFAULT_PORTS[where.scheme]
-        self._where, self._addresses, self._ends = where, addresses, ends
+        self._where, self._addresses, self._ends, self._ca = where, addresses, ends, ca
         self._raw: socket.socket | None = None
 
     def connect(self) -> None:
@@ -151,7 +175,7 @@ class _Pinned(http.client.HTTPConnection):
         self._raw = raw
         self.sock = raw
         if self._where.scheme == "https":
-            context = ssl.create_default_context()
+            context = ssl.create_default_context(cadata=self._ca or None)
             self.sock = context.wrap_socket(raw, server_hostname=self._where.host)
             self._raw = self.sock
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from clusters.inventory.watcher import STOP_SECONDS, Watcher, be_frugal
+from console.audit.streams.streamer import Streamer
 from console.notices.courier import Courier
 from console.notices.rounds import Rounds
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         """Watch until a signal asks to stop."""
         be_frugal()
         watcher = Watcher()
-        notices = (Rounds(), Courier())
+        notices = (Rounds(), Courier(), Streamer())
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             watcher.stop()
