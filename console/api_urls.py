@@ -11,6 +11,7 @@ import clusters.api_metrics
 import clusters.api_pods
 import clusters.api_pools
 import console.audit.api
+import console.audit.streams.api
 import console.notices.api
 import console.notices.api_expiry
 import provisioning.api_clusters
@@ -35,6 +36,7 @@ for module in (
     clusters.api_metrics,
     clusters.api_pools,
     console.audit.api,
+    console.audit.streams.api,
     console.notices.api,
     provisioning.api_clusters,
     provisioning.api_credentials,

@@ -17,6 +17,7 @@ from clusters.models import (
     WatchedKind,
 )
 from console.accounts.models import ApiToken, Role, User
+from console.audit.models import Stream
 from console.audit.record import record
 from console.notices.models import Channel, Delivery, Notice, Rule
 from console.notices.telling import tell
@@ -80,6 +81,9 @@ class Samples:
         self.event = record("user.created", self.person)
         self.channel = Channel.objects.create(
             name="sample", type="webhook", address="https://127.0.0.1/hook", secret="whsec_sample"
+        )
+        self.stream = Stream.objects.create(
+            name="sample", kind="webhook", address="https://127.0.0.1/hook", secret="whsec_sample"
         )
         self.rule = Rule.objects.create(channel=self.channel)
         values = {"name": "sample", "reason": "sample"}
@@ -150,6 +154,7 @@ class Samples:
             "tasks": self.task,
             "users": self.person,
             "audit-events": self.event,
+            "audit-streams": self.stream,
             "notices": self.notice_of(user),
             "notice-channels": self.channel,
             "notice-rules": self.rule,
@@ -192,6 +197,8 @@ class Samples:
                 # Of a page below a tenant's it is a member's.
                 "pk": member.pk if "slug" in route.arguments else tenant.pk,
             }  # fmt: skip
+        if word == "audit" and "streams" in route.path:
+            values["pk"] = self.stream.pk
         if word == "groups":
             values["user_pk"] = self.person.pk
         if "import" in route.path:

@@ -43,6 +43,7 @@ OPERATE = {
 }
 REVIEW = {"audit.view", "users.view"}
 ADMINISTER = {
+    "audit.change",  # where the record goes out to; the record itself nobody changes
     "credentials.change",
     "clusters.import",
     "clusters.kubeconfig",

@@ -10,6 +10,8 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         """The watcher gives events their places and signs checkpoints."""
         from console.audit import sealing
+        from console.audit.streams import lag
         from console.notices import rounds
 
         rounds.register(sealing.round_of_sealing, sealing.SECONDS)
+        rounds.register(lag.look, lag.LOOK_SECONDS)

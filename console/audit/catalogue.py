@@ -138,5 +138,12 @@ ACTIONS: Mapping[str, str | Promise] = {
     "audit.verified": _("Verified the audit record"),
     "audit.sealed": _("Gave audit events their places by hand"),
     "audit.exported": _("Exported audit events"),
+    "audit_stream.created": _("Created a stream of audit events"),
+    "audit_stream.changed": _("Changed a stream of audit events"),
+    "audit_stream.removed": _("Removed a stream of audit events"),
+    "audit_stream.paused": _("Paused a stream of audit events"),
+    "audit_stream.resumed": _("Let a stream of audit events go on"),
+    "audit_stream.secret_renewed": _("Made a new signing secret for a stream of audit events"),
+    "audit_stream.tested": _("Sent a test event to a stream of audit events"),
     "secret.rotated": _("Re-encrypted the secrets"),
 }

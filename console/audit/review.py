@@ -9,6 +9,7 @@ from console.audit import sealing, witness
 from console.audit.canonical import stamp_fits
 from console.audit.models import AuditEvent, AuditKey, Checkpoint, Tree, Witness
 from console.audit.record import record
+from console.audit.streams import lag
 from console.audit.verifier import Checkpoint as Note
 from console.audit.verifying import Report, verify
 
@@ -59,7 +60,8 @@ def state() -> dict[str, Any]:
     point = Checkpoint.objects.first()
     key = AuditKey.objects.order_by("-created").first()
     count, age = sealing.unproved()
-    away = [row for row in Witness.objects.order_by("name") if row.name in witness.places()]
+    kept = [row for row in Witness.objects.order_by("name") if row.name in witness.places()]
+    away: list[Witness | lag.Holder] = [*kept, *lag.holders()]
     last = AuditEvent.objects.filter(action=ACTION).order_by("-pk").first()
     return {
         "size": tree.size if tree else 0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from console.audit import views
 
@@ -12,4 +12,5 @@ urlpatterns = [
     path("", views.events, name="list"),
     path("proof/", views.proof, name="proof"),
     path("export/", views.export, name="export"),
+    path("streams/", include("console.audit.streams.urls")),
 ]

@@ -141,6 +141,12 @@ KINDS: Mapping[str, Kind] = {
         lasting=False,
         asked=True,
     ),
+    "audit_stream.behind": Kind(
+        _("Audit stream behind"),
+        _("The audit stream %(name)s has been behind for more than ten minutes: %(reason)s"),
+        _("The audit stream %(name)s is up to date again."),
+        permission="audit.view",
+    ),
     "expiry.near": Kind(
         _("Expiry near"),
         _("%(what)s “%(name)s” ends on %(date)s. %(mend)s"),

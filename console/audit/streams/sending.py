@@ -138,10 +138,10 @@ def _moved(claimed: Claimed, batch: Batch) -> bool:
 
 def _go_to(claimed: Claimed, position: int) -> None:
     """Go on where the receiver says; not at once, for it may say so each time."""
-    failures = claimed.stream.failures + 1
+    failures, point = claimed.stream.failures + 1, claimed.stream.checkpoint
     claimed.row.update(
         position=position,
-        checkpoint=max(position - 1, 0),
+        checkpoint=min(point, max(position - 1, 0)),
         last_error=f"The receiver asked for position {position}.",
         failures=failures,
         next_try=timezone.now() + pause(failures),
