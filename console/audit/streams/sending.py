@@ -22,6 +22,7 @@ from console.audit.models import Checkpoint, Stream, StreamKind, Tree
 from console.audit.streams import files, syslog, webhooks
 from console.audit.streams.batches import Batch, next_batch
 from console.audit.streams.outlet import Refused, Wanted
+from console.notices.mail import one_line
 from console.secrets.keyring import SecretError
 from console.secrets.redact import mask_text
 
@@ -152,7 +153,7 @@ def _go_to(claimed: Claimed, position: int) -> None:
 
 def _failed(claimed: Claimed, error: str) -> None:
     stream = claimed.stream
-    told = mask_text(" ".join(error.split()))[:ERROR_LIMIT]
+    told = mask_text(one_line(error))[:ERROR_LIMIT]
     if told != stream.last_error:
         logger.warning("audit: the stream %s does not arrive: %s", stream, told)
     failures = stream.failures + 1

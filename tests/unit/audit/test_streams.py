@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import sys
 import time
 from datetime import timedelta
 from ipaddress import ip_network
@@ -13,7 +15,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from console.audit import sealing, witness
+from console.audit import sealing, verifier, witness
 from console.audit.models import AuditEvent, Checkpoint, Leaf, Stream, Tree, Witness
 from console.audit.record import record
 from console.audit.signing import known_keys
@@ -27,6 +29,7 @@ from tests.unit.notices.receiver import Receiver
 from tests.unit.notices.test_webhooks import hmac_by_hand
 
 pytestmark = pytest.mark.django_db
+DOCS = Path(__file__).resolve().parents[3] / "docs/audit.md"
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +223,39 @@ def test_what_is_large_goes_in_several_batches(tmp_path) -> None:
     assert places(lines(tmp_path / "streams/all.jsonl")) == list(range(6))
 
 
+def test_the_check_in_the_documentation_finds_what_was_altered(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "verifier", verifier)
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)
+    found: dict = {}
+    exec(code, found)
+    check, key = found["check"], ""
+    stream("file", "all.jsonl")
+    for first in (0, 3):
+        events(3, first=first)
+        turn()
+        key = str(known_keys(Tree.objects.get())[0])
+    Stream.objects.update(position=1, checkpoint=0)
+    turn()  # what comes twice is passed over
+    got = (tmp_path / "streams/all.jsonl").read_text().splitlines()
+    assert len(got) == 15 and check(got, key) == 6
+    with pytest.raises(AssertionError, match="altered before 3"):
+        check([got[0].replace('"h0"', '"h9"'), *got[1:]], key)
+    with pytest.raises(AssertionError, match="position 1 is missing"):
+        check([got[0], *got[2:]], key)
+    with pytest.raises(AssertionError, match="altered before 3"):
+        check([got[0], got[1].replace('"h1"', '"h2"'), *got[2:]], key)
+    with pytest.raises(AssertionError, match="not signed"):
+        check(got, str(verifier.PublicKey(key.split("+")[0], b"x" * 32)))
+    # What `jq -r '.checkpoint // empty'` prints is a witness's file.
+    notes = [item["checkpoint"] for item in map(json.loads, got) if "checkpoint" in item]
+    assert [n.size for n in verifier.witnessed("".join(f"{note}\n" for note in notes))] == [
+        3,
+        6,
+        3,
+        6,
+    ]
+
+
 # -- webhooks
 
 
@@ -246,6 +282,18 @@ def test_a_webhook_that_refuses_gets_the_same_later(receiver: Receiver, status: 
         [0, 1, 2],
         [*range(5)],
     ]
+
+
+def test_what_a_webhook_answers_is_kept_as_one_plain_line(receiver: Receiver) -> None:
+    stream("webhook", receiver.url)
+    events(1)
+    receiver.answers, receiver.body = (
+        [500],
+        b"a\0b\x1b[31m\nflo_0123456789abcdef0123 " + b"x" * 2000,
+    )
+    told = turn().last_error
+    assert told.isprintable() and len(told) <= 500 and "answered 500" in told
+    assert "flo_0123" not in told
 
 
 @pytest.mark.parametrize("what", ["hang", "drip", "cut"])
