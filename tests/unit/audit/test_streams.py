@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from console.audit import sealing, verifier, witness
@@ -587,3 +589,55 @@ def test_a_syslog_server_of_the_settings_needs_an_address(settings) -> None:
     events(1)
     witness.send_new()
     assert "tcp://host:port or tls://host:port" in Witness.objects.get().error
+
+
+# -- kill -9
+
+
+def test_senders_that_are_killed_leave_no_gap_and_no_disorder(
+    receiver: Receiver, transactional_db, tmp_path
+) -> None:
+    """Watchers die in the middle of what they do, again and again, while events are written."""
+    stream("webhook", receiver.url)
+    stream("file", "all.jsonl")
+    code = (
+        "import django; django.setup()\n"
+        "from console.audit.streams import sending\n"
+        "from console.audit.streams.streamer import Streamer\n"
+        "sending.next_batch.__defaults__ = (3,)\n"
+        "Streamer(look_seconds=0.01).run()\n"
+    )
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": database(),
+        "FLOTILLA_OUTBOUND_ALLOWED": "127.0.0.0/8",
+        "FLOTILLA_AUDIT_STREAM_DIR": str(tmp_path / "streams"),
+    }
+    for turns in range(3):
+        events(60, first=60 * turns)
+        pass_time()  # the claims of who died have run out
+        before = len(receiver.got)
+        sender = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], env=environment)
+        receiver.wait_for(before + 4, seconds=60)
+        sender.kill()
+        sender.wait(10)
+    assert len(receiver.got) >= 12
+    while Stream.objects.filter(position__lt=180).exists():
+        turn()
+    file = tmp_path / "streams/all.jsonl"
+    offered = [item for body in posted(receiver) for item in body["items"]]
+    for items in (offered, lines(file)):
+        seen = 0
+        for position in places(items):
+            assert position <= seen  # never past one that was not sent
+            seen = max(seen, position + 1)
+        assert seen == 180
+
+
+def database() -> str:
+    """The address of the tests' database, for another process."""
+    given = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{given['NAME']}"
+    person = f"{quote(given['USER'])}:{quote(given['PASSWORD'])}"
+    return f"postgres://{person}@{quote(given['HOST'], safe='')}:{given['PORT']}/{given['NAME']}"
