@@ -155,6 +155,7 @@ class Samples:
             "users": self.person,
             "audit-events": self.event,
             "audit-streams": self.stream,
+            "audit": self.event,
             "notices": self.notice_of(user),
             "notice-channels": self.channel,
             "notice-rules": self.rule,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
-from console.audit import exporting, review
+from console.audit import exporting, looking, review
 from console.audit.filters import AuditEventFilter
 from console.audit.models import AuditEvent
 from console.audit.signing import key_rows
@@ -65,6 +65,20 @@ class AuditEventViewSet(viewsets.ReadOnlyModelViewSet[AuditEvent]):
     queryset = AuditEvent.objects.all()
     serializer_class = AuditEventSerializer
     filterset_class = AuditEventFilter
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Events, newest first. Looking is itself recorded."""
+        answer = super().list(request, *args, **kwargs)
+        found = AuditEventFilter(request.query_params)
+        rows = len(answer.data["results"])
+        looking.looked(request, looking.chosen(found), rows=rows, form="api")
+        return answer
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One event. Looking is itself recorded."""
+        answer = super().retrieve(request, *args, **kwargs)
+        looking.looked_at(request, self.get_object())
+        return answer
 
     @extend_schema(responses={200: OpenApiTypes.OBJECT, 409: OpenApiTypes.OBJECT})
     @action(detail=True)

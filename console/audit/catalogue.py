@@ -137,6 +137,8 @@ ACTIONS: Mapping[str, str | Promise] = {
     "namespace.app_removed": _("Removed an application of quick start"),
     "audit.verified": _("Verified the audit record"),
     "audit.sealed": _("Gave audit events their places by hand"),
+    "audit.viewed": _("Looked at the audit record"),
+    "audit.event_viewed": _("Looked at one audit event"),
     "audit.exported": _("Exported audit events"),
     "audit_stream.created": _("Created a stream of audit events"),
     "audit_stream.changed": _("Changed a stream of audit events"),

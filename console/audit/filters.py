@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import django_filters
@@ -9,12 +10,13 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from console.audit import kinds
 from console.audit.catalogue import ACTIONS
 from console.audit.models import AuditEvent, Outcome
 
 
 class AuditEventFilter(django_filters.FilterSet):
-    """who, action, object, outcome, request, cluster, tenant, from and until."""
+    """Who, action, object, outcome, request, cluster, tenant, times, session, address, kind."""
 
     who = django_filters.CharFilter(field_name="actor_name", lookup_expr="iexact", label=_("Who"))
     action = django_filters.ChoiceFilter(
@@ -47,6 +49,11 @@ class AuditEventFilter(django_filters.FilterSet):
         label=_("Until"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
+    session = django_filters.CharFilter(field_name="session", label=_("Session"))
+    address = django_filters.CharFilter(method="by_address", label=_("Address"))
+    kind = django_filters.ChoiceFilter(
+        method="by_kind", choices=kinds.CHOICES, label=_("Kind"), empty_label=_("Any kind")
+    )
 
     class Meta:
         model = AuditEvent
@@ -60,6 +67,9 @@ class AuditEventFilter(django_filters.FilterSet):
             "tenant",
             "since",
             "until",
+            "session",
+            "address",
+            "kind",
         )
 
     def by_object(self, queryset: QuerySet[AuditEvent], _name: str, value: str) -> Any:
@@ -68,3 +78,14 @@ class AuditEventFilter(django_filters.FilterSet):
         if separator and "." in kind:
             return queryset.filter(object_type__iexact=kind, object_id=key)
         return queryset.filter(Q(object_name__icontains=value) | Q(object_type__iexact=value))
+
+    def by_address(self, queryset: QuerySet[AuditEvent], _name: str, value: str) -> Any:
+        """By an address in any spelling; what is none finds nothing."""
+        try:
+            return queryset.filter(address=str(ipaddress.ip_address(value.strip())))
+        except ValueError:
+            return queryset.none()
+
+    def by_kind(self, queryset: QuerySet[AuditEvent], _name: str, value: str) -> Any:
+        """By one of console.audit.kinds."""
+        return queryset.filter(kinds.KINDS[value][1])

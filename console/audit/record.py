@@ -73,8 +73,8 @@ def record(
         actor=actor if actor and actor.pk else None,
         actor_key=actor.pk if actor else None,
         actor_name=actor.get_username() if actor else "",
-        token_name=_token_name(request),
-        session=_session(request),
+        token_name=token_name_of(request),
+        session=session_of(request),
         action=action,
         object_type=obj._meta.label_lower if obj else "",
         object_id=str(obj.pk) if obj and obj.pk is not None else "",
@@ -140,12 +140,14 @@ def _user_of(request: Any) -> User | None:
     return user if isinstance(user, User) else None
 
 
-def _token_name(request: Any) -> str:
+def token_name_of(request: Any) -> str:
+    """The name of the API token that the request came with, or the empty text."""
     # Set by ApiTokenAuthentication on the Django request, which REST requests wrap.
     return str(getattr(request, "api_token_name", ""))
 
 
-def _session(request: Any) -> str:
+def session_of(request: Any) -> str:
+    """A digest of the browser's session, or the empty text."""
     key = getattr(getattr(request, "session", None), "session_key", None)
     return hashlib.sha256(key.encode()).hexdigest()[:16] if key else ""
 

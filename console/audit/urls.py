@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from console.audit import views
+from console.audit import views, views_event
 
 app_name = "audit"
 
@@ -13,4 +13,7 @@ urlpatterns = [
     path("proof/", views.proof, name="proof"),
     path("export/", views.export, name="export"),
     path("streams/", include("console.audit.streams.urls")),
+    path("<int:pk>/", views_event.event, name="event"),
+    path("<int:pk>/proof/", views_event.proof, name="event-proof"),
+    path("<int:pk>/raw/", views_event.raw, name="event-raw"),
 ]

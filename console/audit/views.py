@@ -12,26 +12,33 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from console.accounts.permissions import requires
-from console.audit import elsewhere, exporting, review
+from console.audit import elsewhere, exporting, looking, review
 from console.audit.catalogue import ACTIONS
+from console.audit.diff import diff
 from console.audit.filters import AuditEventFilter
 from console.audit.models import AuditEvent
 from console.audit.record import record
+from console.audit.trails import trails
 from console.ui.downloads import attachment
 from console.ui.lists import keyset
 
 PART_LINES = 200
+# So many changed fields of an event are in the list; its own page has all.
+LIST_FIELDS = 20
 
 
 @requires(GET="audit.view")
 def events(request: HttpRequest) -> HttpResponse:
     """Events, newest first, narrowed down by the filter bar."""
     found = AuditEventFilter(request.GET, queryset=AuditEvent.objects.all())
-    page = keyset(request, found.qs, sorts=("-id",))
+    page = keyset(request, found.qs, sorts=("-id",), ends=True)
     for event in page.rows:
         event.action_text = ACTIONS.get(event.action, event.action)
-        event.changes = changes(event)
+        event.trails = trails(event)
+        changed = diff(event).changed
+        event.changed, event.more_changed = changed[:LIST_FIELDS], len(changed[LIST_FIELDS:])
     elsewhere.add_links(page.rows)
+    looking.looked(request, looking.chosen(found), rows=len(page), form="page")
     context = {"filter": found, "form": found.form, "page": page, "events": page.rows}
     return render(request, "audit/list.html", context)
 
@@ -65,7 +72,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     if not found.form.is_valid():
         messages.error(request, _("Nothing was exported: a part of the filter is not right."))
         return redirect("audit:list")
-    chosen = {name: text for name, text in request.GET.items() if text and name in found.filters}
+    chosen = looking.chosen(found)
     record("audit.exported", request=request, after=chosen, object_name="audit")
     point = exporting.covered()
     filters = "&".join(f"{name}={text}" for name, text in sorted(chosen.items()))
@@ -80,10 +87,3 @@ async def _streamed(lines: Iterator[str]) -> AsyncIterator[str]:
     """The lines in parts: a server of asynchronous requests would collect all of them first."""
     while part := await sync_to_async(lambda: "".join(islice(lines, PART_LINES)))():
         yield part
-
-
-def changes(event: AuditEvent) -> list[tuple[str, object, object]]:
-    """(field, before, after) of what differs."""
-    names = dict.fromkeys([*event.before, *event.after])
-    pairs = [(name, event.before.get(name), event.after.get(name)) for name in names]
-    return [(name, before, after) for name, before, after in pairs if before != after]

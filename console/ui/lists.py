@@ -23,12 +23,17 @@ from django.utils.safestring import SafeString
 SIZES = (25, 50, 100)
 # Where in the list one is, and the stamp of a page that polls itself (clusters/live_page.py).
 PLACE = ("before", "after", "live")
+# No row's place: what comes before it is the last page.
+END = "end"
 NO_FILTER = (*PLACE, "sort", "columns")
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of rows; next and previous are addresses, empty where there is nothing more."""
+    """One page of rows; next and previous are addresses, empty where there is nothing more.
+
+    first and last, of lists that want them: addresses of the two ends.
+    """
 
     rows: list[Any]
     next: str = ""
@@ -36,6 +41,8 @@ class Page:
     sort: str = ""
     filtered: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+    first: str = ""
+    last: str = ""
 
     def __iter__(self) -> Any:
         return iter(self.rows)
@@ -51,6 +58,7 @@ def keyset(
     size: int = 50,
     then: Sequence[str] = (),
     keys_first: bool = False,
+    ends: bool = False,
 ) -> Page:
     """The page of a queryset that the request's address asks for.
 
@@ -59,6 +67,7 @@ def keyset(
     that one, as an index has them; the primary key breaks what ties are left.
     keys_first: find the page's keys before its rows, in a query of its own, for
     lists that no index has in the wanted order: wide rows are not sorted then.
+    ends: the page links to the first and the last one.
     """
     names = {name.removeprefix("-") for name in sorts}
     wanted = request.GET.get("sort", "")
@@ -88,6 +97,8 @@ def keyset(
         previous=_address(request, "before", rows[0], columns) if rows and before else "",
         sort=sort,
         filtered=any(value for key, value in request.GET.items() if key not in NO_FILTER),
+        first=_end(request, {}) if ends and rows and before else "",
+        last=_end(request, {"before": END}) if ends and rows and after else "",
     )
 
 
@@ -122,6 +133,14 @@ def _beyond(
         return queryset.filter(wanted)
     except (ValueError, TypeError, ValidationError, FieldError):
         return queryset
+
+
+def _end(request: HttpRequest, place: dict[str, str]) -> str:
+    query = request.GET.copy()
+    for key in PLACE:
+        query.pop(key, None)
+    query.update(place)
+    return f"?{query.urlencode()}"
 
 
 def _address(request: HttpRequest, way: str, row: Model, columns: Sequence[str]) -> str:
