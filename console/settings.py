@@ -295,6 +295,10 @@ AUDIT_CHECKPOINT_FILE = env.text("FLOTILLA_AUDIT_CHECKPOINT_FILE")
 AUDIT_CHECKPOINT_SYSLOG = env.text("FLOTILLA_AUDIT_CHECKPOINT_SYSLOG")
 # Where streams of events that go to files write them.
 AUDIT_STREAM_DIR = env.path("FLOTILLA_AUDIT_STREAM_DIR", DATA_DIR / "audit-streams")
+# How long and how many events stay in the table, 0: all; older ones go to archives in this folder.
+AUDIT_KEEP_DAYS = env.number("FLOTILLA_AUDIT_KEEP_DAYS", 0)
+AUDIT_KEEP_EVENTS = env.number("FLOTILLA_AUDIT_KEEP_EVENTS", 0)
+AUDIT_ARCHIVE_DIR = env.path("FLOTILLA_AUDIT_ARCHIVE_DIR", DATA_DIR / "audit-archives")
 
 LOGGING = {
     "version": 1,

@@ -8,10 +8,11 @@ class AuditConfig(AppConfig):
     label = "audit"
 
     def ready(self) -> None:
-        """The watcher gives events their places and signs checkpoints."""
-        from console.audit import sealing
+        """The watcher gives events their places, signs checkpoints and archives old events."""
+        from console.audit import archiving, sealing
         from console.audit.streams import lag
         from console.notices import rounds
 
         rounds.register(sealing.round_of_sealing, sealing.SECONDS)
+        rounds.register(archiving.round_of_archiving, archiving.SECONDS)
         rounds.register(lag.look, lag.LOOK_SECONDS)

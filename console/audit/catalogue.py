@@ -147,5 +147,9 @@ ACTIONS: Mapping[str, str | Promise] = {
     "audit_stream.resumed": _("Let a stream of audit events go on"),
     "audit_stream.secret_renewed": _("Made a new signing secret for a stream of audit events"),
     "audit_stream.tested": _("Sent a test event to a stream of audit events"),
+    "audit.archived": _("Archived old audit events"),
+    "audit.archive_opened": _("Opened an archive of audit events"),
+    "audit.archive_downloaded": _("Downloaded an archive of audit events"),
+    "audit.archive_verified": _("Verified an archive of audit events"),
     "secret.rotated": _("Re-encrypted the secrets"),
 }

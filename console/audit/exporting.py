@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from console.audit import sealing
+from console.audit.archive_file import archived_until
 from console.audit.canonical import plain
 from console.audit.models import AuditEvent, Checkpoint, Leaf, Tree
 from console.audit.signing import key_rows, signer
@@ -34,23 +35,33 @@ def covered() -> Checkpoint:
 
 
 def lines(
-    point: Checkpoint, events: QuerySet[AuditEvent] | None = None, filters: str = ""
+    point: Checkpoint,
+    events: QuerySet[AuditEvent] | None = None,
+    filters: str = "",
+    archive_from: int | None = None,
 ) -> Iterator[str]:
     """The lines of an export: header, events in their order, manifest.
 
     events: only these, each with its proof; None: all that the checkpoint covers. filters:
-    what they were chosen by, for people.
+    what they were chosen by, for people. archive_from: the first position of an archive.
+    What comes before an archive, or was archived, is only there as hashes.
     """
     tree = Tree.objects.get(pk=1)
+    start = archived_until() if archive_from is None else archive_from
     header = {
         "flotilla_audit_export": EXPORT_FORMAT,
         "origin": tree.name,
         "complete": events is None,
         "filter": filters,
     }
+    if events is None and start:
+        before = [value for _height, value in Hashes().peaks(start)]
+        header |= {"start": start, "before": _texts(before)}
+    if archive_from is not None:
+        header["archive"] = True
     yield _line(header)
     digest, count = hashlib.sha256(), 0
-    for row in _whole(point.size) if events is None else _chosen(events, point.size):
+    for row in _whole(start, point.size) if events is None else _chosen(events, point.size):
         line = _line(row)
         digest.update(line.encode())
         count += 1
@@ -79,8 +90,8 @@ def proof_of(event: AuditEvent) -> dict[str, Any] | None:
     return row | {"checkpoint": point.note}
 
 
-def _whole(size: int) -> Iterator[dict[str, Any]]:
-    for start in range(0, size, BATCH):
+def _whole(first: int, size: int) -> Iterator[dict[str, Any]]:
+    for start in range(first, size, BATCH):
         leaves = Leaf.objects.filter(position__gte=start, position__lt=min(start + BATCH, size))
         rows = list(leaves.order_by("position"))
         found = AuditEvent.objects.in_bulk([row.event_id for row in rows])

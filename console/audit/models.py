@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from console.audit.models_archive import Archive, ArchiveCheck
 from console.audit.models_proof import (
     AuditKey,
     Checkpoint,
@@ -19,6 +20,8 @@ from console.audit.models_proof import (
 from console.audit.models_streams import Stream, StreamKind
 
 __all__ = [
+    "Archive",
+    "ArchiveCheck",
     "AuditEvent",
     "AuditKey",
     "Checkpoint",

@@ -38,6 +38,18 @@ class Hashes:
         middle = start + split(count)
         return node_hash(self.over(start, middle), self.over(middle, end))
 
+    def peaks(self, size: int) -> list[tuple[int, bytes]]:
+        """(height, hash) of the complete subtrees of the first `size` leaves, largest first.
+
+        Raises KeyError where one is missing.
+        """
+        found, place = [], 0
+        for height in range(size.bit_length() - 1, -1, -1):
+            if size >> height & 1:
+                found.append((height, self.over(place, place + (1 << height))))
+                place += 1 << height
+        return found
+
     def inclusion(self, position: int, size: int) -> list[bytes]:
         """What leads from a leaf to the root of a tree of `size`: 24 hashes at 10 million."""
         return self._path(position, 0, size)

@@ -12,8 +12,27 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 EVENTS = "audit_auditevent"
-TABLES = (EVENTS, "audit_leaf", "audit_checkpoint")
+ARCHIVES = "audit_archive"
+TABLES = (EVENTS, "audit_leaf", "audit_checkpoint", ARCHIVES)
 REFUSED = "The audit record is append-only."
+
+
+# Whether the archive's signature is good only the console knows: its verification looks.
+_ARCHIVED = (
+    "EXISTS (SELECT 1 FROM audit_leaf JOIN audit_archive ON position >= start "
+    'AND position < "end" WHERE event_id = OLD.id)'
+)
+_GUARD = (
+    "CREATE OR REPLACE FUNCTION audit_refuse_unarchived() RETURNS trigger LANGUAGE plpgsql AS $$ "
+    f"BEGIN IF {_ARCHIVED} THEN RETURN OLD; END IF; "
+    f"RAISE EXCEPTION '{REFUSED}' USING ERRCODE = 'integrity_constraint_violation'; END $$"
+)
+
+
+def _unless_archived(body: str, postgres: bool) -> str:
+    if postgres:
+        return "EXECUTE FUNCTION audit_refuse_unarchived()"
+    return f"WHEN NOT {_ARCHIVED} {body}"
 
 
 def names(vendor: str) -> set[str]:
@@ -68,7 +87,9 @@ def statements(connection: BaseDatabaseWrapper) -> Iterator[str]:
             f"BEGIN RAISE EXCEPTION '{REFUSED}' USING ERRCODE = 'integrity_constraint_violation'; "
             "END $$"
         )
-    for table in TABLES:
+        yield _GUARD
+    existing = connection.introspection.table_names()
+    for table in (name for name in TABLES if name in existing):
         with connection.cursor() as cursor:
             columns = [
                 c.name for c in connection.introspection.get_table_description(cursor, table)
@@ -79,7 +100,14 @@ def statements(connection: BaseDatabaseWrapper) -> Iterator[str]:
             f"CREATE TRIGGER {table}_no_update BEFORE UPDATE OF {fixed} ON {table} "
             f"FOR EACH ROW {body}"
         )
-        yield f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} FOR EACH ROW {body}"
+        yield (
+            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} FOR EACH ROW "
+            + (
+                _unless_archived(body, postgres)
+                if table == EVENTS and ARCHIVES in existing
+                else body
+            )
+        )
         if postgres:
             yield (
                 f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "

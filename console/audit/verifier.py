@@ -3,6 +3,8 @@
 
     python3 verifier.py EXPORT.jsonl [--key VKEY] [--checkpoints FILE]
 
+An archive (audit-….jsonl.gz) is checked in the same way.
+
 Needs Python 3.11 and the package `cryptography`, nothing else; docs/audit.md describes the
 formats well enough to write another one. The console itself uses the same functions.
 
@@ -17,14 +19,16 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import gzip
 import hashlib
 import json
 import sys
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -338,7 +342,7 @@ def check_export(
     if header.get("flotilla_audit_export") != EXPORT_FORMAT:
         raise NoteError("this is no export of an audit log of format 1")
     wrong: list[str] = []
-    digest, count, tree = hashlib.sha256(), 0, Frontier()
+    digest, count, tree = hashlib.sha256(), 0, _beginning(header)
     hashes: list[tuple[int, bytes, list[bytes]]] = []
     manifest: dict[str, Any] | None = None
     marks = {c.size: c for c in seen_outside}
@@ -365,8 +369,19 @@ def check_export(
     ):
         wrong.append(f"the manifest does not fit: {count} events, another digest or count")
     wrong += _check_manifest(header, manifest, known, tree, hashes)
-    wrong += _check_witness(manifest, seen_outside)
-    return manifest["manifest"] | {"count": count, "complete": header["complete"]}, wrong
+    wrong += _check_witness(header, manifest, seen_outside)
+    told = {"count": count, "complete": header["complete"], "start": header.get("start", 0)}
+    return manifest["manifest"] | told, wrong
+
+
+def _beginning(header: Mapping[str, Any]) -> Frontier:
+    """The tree of what comes before the first event, which archives hold: only its hashes."""
+    start, before = header.get("start", 0), header.get("before", [])
+    heights = [h for h in range(start.bit_length() - 1, -1, -1) if start >> h & 1]
+    hashes = [_bytes(one) for one in before]
+    if start < 0 or len(hashes) != len(heights) or any(len(one) != 32 for one in hashes):
+        raise NoteError(f"the hashes of what comes before position {start} are not there")
+    return Frontier(start, list(zip(heights, hashes, strict=True)))
 
 
 def _check_manifest(
@@ -400,13 +415,15 @@ def _check_manifest(
     return wrong
 
 
-def _check_witness(row: Mapping[str, Any], seen_outside: Sequence[Checkpoint]) -> list[str]:
+def _check_witness(
+    header: Mapping[str, Any], row: Mapping[str, Any], seen_outside: Sequence[Checkpoint]
+) -> list[str]:
     point = Checkpoint.of(row["manifest"]["checkpoint"])
     wrong = []
     for seen in seen_outside:
         if seen.origin != point.origin:
             wrong.append(f"the witness's checkpoint is of another log ({seen.origin})")
-        elif seen.size > point.size:
+        elif seen.size > point.size and not header.get("archive"):  # an archive ends early
             wrong.append(f"the witness has seen {seen.size} events, the export knows {point.size}")
         elif seen.size == point.size and seen.root != point.root:
             wrong.append(f"the witness's checkpoint of {seen.size} events has another root")
@@ -423,6 +440,12 @@ def _object(line: str) -> dict[str, Any]:
     return row
 
 
+def _opened(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8", newline="\n"))
+    return path.open(encoding="utf-8", newline="\n")
+
+
 def _say(text: str, out: TextIO | None = None) -> None:
     (out or sys.stdout).write(f"{text}\n")
 
@@ -437,9 +460,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         known = [PublicKey.of(text) for text in given.key]
         kept = given.checkpoints.read_text(encoding="utf-8") if given.checkpoints else ""
-        with given.export.open(encoding="utf-8", newline="\n") as lines:
+        with _opened(given.export) as lines:
             told, wrong = check_export(lines, known, witnessed(kept))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         _say(f"{given.export}: cannot be checked: {error}", sys.stderr)
         return 2
     for text in wrong:
@@ -447,6 +470,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not known:
         _say("No key was given (--key): the export was only compared with itself.")
     if not wrong:
+        if told["start"]:
+            _say(f"From position {told['start']} on; earlier ones are in earlier archives.")
         _say(f"{told['count']} events are what the checkpoint covers. It reads:")
         _say(told["checkpoint"])
     return 1 if wrong else 0
