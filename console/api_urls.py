@@ -11,6 +11,7 @@ import clusters.api_metrics
 import clusters.api_pods
 import clusters.api_pools
 import console.audit.api
+import console.audit.api_archives
 import console.audit.streams.api
 import console.notices.api
 import console.notices.api_expiry
@@ -37,6 +38,7 @@ for module in (
     clusters.api_pools,
     console.audit.api,
     console.audit.streams.api,
+    console.audit.api_archives,
     console.notices.api,
     provisioning.api_clusters,
     provisioning.api_credentials,

@@ -17,7 +17,7 @@ from clusters.models import (
     WatchedKind,
 )
 from console.accounts.models import ApiToken, Role, User
-from console.audit.models import Stream
+from console.audit.models import Archive, Stream
 from console.audit.record import record
 from console.notices.models import Channel, Delivery, Notice, Rule
 from console.notices.telling import tell
@@ -79,6 +79,10 @@ class Samples:
         self.task = TaskFactory(cluster=self.cluster, status=TaskStatus.FAILED)
         self.person = UserFactory(username="sample")
         self.event = record("user.created", self.person)
+        now = timezone.now()
+        self.archive = Archive.objects.create(
+            start=0, end=1, first_time=now, last_time=now, file="sample.jsonl.gz", bytes=1, time=now
+        )
         self.channel = Channel.objects.create(
             name="sample", type="webhook", address="https://127.0.0.1/hook", secret="whsec_sample"
         )
@@ -156,6 +160,7 @@ class Samples:
             "audit-events": self.event,
             "audit-streams": self.stream,
             "audit": self.event,
+            "audit-archives": self.archive,
             "notices": self.notice_of(user),
             "notice-channels": self.channel,
             "notice-rules": self.rule,
@@ -167,7 +172,7 @@ class Samples:
             "tab": "related" if "resource" in route.arguments else "nodes",
             "rest": "nothing-of-this-name/", "revision": 1,
             "resource": "pods" if "log" in route.path or "terminal" in route.path else DEPLOYMENTS,
-            "namespace": "default", "name": "web", "kind": "webhook",
+            "namespace": "default", "name": "web", "kind": "webhook", "start": self.archive.pk,
         }  # fmt: skip
         if word == "namespaces":
             values["pk"] = self.namespace_of(user).pk

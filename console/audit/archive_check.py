@@ -39,18 +39,22 @@ def look(report: Report, tree: Tree, keys: Sequence[PublicKey]) -> Archived:
     found = Archived()
     for row in Archive.objects.order_by("start").iterator():
         if not signed(row, tree.name, keys):
-            text = _(
-                "The archive of positions %(first)s to %(last)s (%(file)s) is not signed by a key "
-                "of this console: it was altered or made by somebody else."
-            )
-            told = {"first": row.start, "last": row.last, "file": row.file}
-            report.add("archive", text % told, row.start)
+            report.add("archive", not_signed(row), row.start)
             continue
         found.starts.append(row.start)
         found.ends.append(row.end)
         if row.end > report.start and (wrong := check(row)):
             report.add("archive", wrong, row.start)
     return found
+
+
+def not_signed(row: Archive) -> str:
+    """The sentence on a row that this console did not write."""
+    text = _(
+        "The archive of positions %(first)s to %(last)s (%(file)s) is not signed by a key "
+        "of this console: it was altered or made by somebody else."
+    )
+    return text % {"first": row.start, "last": row.last, "file": row.file}
 
 
 def check(row: Archive) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import gzip
 import hashlib
 import json
 import zlib
@@ -18,7 +17,7 @@ from django.utils.translation import gettext as _
 from console.audit.canonical import instant
 from console.audit.models import Archive, Leaf, Tree
 from console.audit.signing import known_keys
-from console.audit.verifier import PublicKey, content, leaf_hash
+from console.audit.verifier import PublicKey, content, leaf_hash, opened
 
 BATCH = 1000
 BLOCK = 1 << 20
@@ -126,7 +125,7 @@ def _differs(row: Archive, place: int) -> str:
 
 def events_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(position, event) of each line of an archive or export. Raises what UNREADABLE lists."""
-    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
+    with opened(path) as lines:
         for line in lines:
             row = json.loads(line)
             if "event" in row:

@@ -140,7 +140,7 @@ def round_of_archiving() -> None:
             reason="FLOTILLA_AUDIT_KEEP_DAYS, FLOTILLA_AUDIT_KEEP_EVENTS",
         )
     except ArchiveError as error:
-        _failed(str(error))
+        note_failure(str(error))
 
 
 def last_failure() -> AuditEvent | None:
@@ -149,7 +149,8 @@ def last_failure() -> AuditEvent | None:
     return last if last and last.outcome == "failure" else None
 
 
-def _failed(text: str) -> None:
+def note_failure(text: str) -> None:
+    """Write down, once for each reason, that archiving failed: the page shows it."""
     logger.error("audit: %s", text)
     before = last_failure()
     if before is None or before.reason != text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from console.audit import views, views_event
+from console.audit import views, views_archives, views_event
 
 app_name = "audit"
 
@@ -16,4 +16,8 @@ urlpatterns = [
     path("<int:pk>/", views_event.event, name="event"),
     path("<int:pk>/proof/", views_event.proof, name="event-proof"),
     path("<int:pk>/raw/", views_event.raw, name="event-raw"),
+    path("archives/", views_archives.archives, name="archives"),
+    path("archives/<int:start>/", views_archives.archive, name="archive"),
+    path("archives/<int:start>/download/", views_archives.download, name="archive_download"),
+    path("archives/<int:start>/verify/", views_archives.verify, name="archive_verify"),
 ]

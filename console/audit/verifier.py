@@ -440,7 +440,8 @@ def _object(line: str) -> dict[str, Any]:
     return row
 
 
-def _opened(path: Path) -> TextIO:
+def opened(path: Path) -> TextIO:
+    """The lines of an export, or of an archive, which is packed (.gz). Raises OSError."""
     if path.suffix == ".gz":
         return cast(TextIO, gzip.open(path, "rt", encoding="utf-8", newline="\n"))
     return path.open(encoding="utf-8", newline="\n")
@@ -460,7 +461,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         known = [PublicKey.of(text) for text in given.key]
         kept = given.checkpoints.read_text(encoding="utf-8") if given.checkpoints else ""
-        with _opened(given.export) as lines:
+        with opened(given.export) as lines:
             told, wrong = check_export(lines, known, witnessed(kept))
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         _say(f"{given.export}: cannot be checked: {error}", sys.stderr)

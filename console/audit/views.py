@@ -16,7 +16,7 @@ from console.audit import elsewhere, exporting, looking, review
 from console.audit.catalogue import ACTIONS
 from console.audit.diff import diff
 from console.audit.filters import AuditEventFilter
-from console.audit.models import AuditEvent
+from console.audit.models import Archive, AuditEvent
 from console.audit.record import record
 from console.audit.trails import trails
 from console.ui.downloads import attachment
@@ -40,6 +40,7 @@ def events(request: HttpRequest) -> HttpResponse:
     elsewhere.add_links(page.rows)
     looking.looked(request, looking.chosen(found), rows=len(page), form="page")
     context = {"filter": found, "form": found.form, "page": page, "events": page.rows}
+    context["archived"] = Archive.objects.exists()
     return render(request, "audit/list.html", context)
 
 

@@ -1,4 +1,4 @@
-"""manage.py audit verify | export | seal | key: the proof of the audit record."""
+"""manage.py audit verify | export | seal | key | archive | archives | open: the proof."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from console.audit import exporting, review, sealing, witness
+from console.audit import command_archives, exporting, review, sealing, witness
 from console.audit.models import Tree
 from console.audit.record import record
 from console.audit.signing import signer
@@ -18,7 +18,7 @@ from console.secrets.keyring import SecretError
 
 
 class Command(BaseCommand):
-    help = "Verify or export the audit record, give waiting events their places, show the key."
+    help = "Verify, export or archive the audit record, place waiting events, show the key."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parts = parser.add_subparsers(dest="part", required=True)
@@ -31,9 +31,13 @@ class Command(BaseCommand):
         export.add_argument("file", type=Path)
         parts.add_parser("seal", help="give waiting events their places and sign a checkpoint")
         parts.add_parser("key", help="the public key, to be kept apart from the console")
+        command_archives.add_parts(parts)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         parts = {"verify": self.verify, "export": self.export, "seal": self.seal, "key": self.key}
+        parts["archive"] = lambda given: command_archives.archive(given, self.stdout)
+        parts["archives"] = lambda given: command_archives.archives(given, self.stdout)
+        parts["open"] = lambda given: command_archives.open_file(given, self.stdout)
         try:
             parts[options["part"]](options)
         except (OSError, SecretError, LookupError) as error:
