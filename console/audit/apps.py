@@ -15,4 +15,5 @@ class AuditConfig(AppConfig):
 
         rounds.register(sealing.round_of_sealing, sealing.SECONDS)
         rounds.register(archiving.round_of_archiving, archiving.SECONDS)
+        archiving.register_need("streams", lag.first_needed)
         rounds.register(lag.look, lag.LOOK_SECONDS)

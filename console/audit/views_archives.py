@@ -15,10 +15,10 @@ from console.audit import archive_check, archiving
 from console.audit.archive_file import UNREADABLE, path_of, signed, wrong_with_file
 from console.audit.archive_reading import ArchiveFilterForm, page
 from console.audit.catalogue import ACTIONS
+from console.audit.diff import diff
 from console.audit.models import Archive, Tree
 from console.audit.record import record
 from console.audit.signing import known_keys
-from console.audit.views import changes
 from console.ui.downloads import attachment
 from console.ui.lists import keyset
 
@@ -59,7 +59,7 @@ def archive(request: HttpRequest, start: int) -> HttpResponse:
         else:
             for _position, event in found.rows:
                 event.action_text = ACTIONS.get(event.action, event.action)
-                event.changes = changes(event)
+                event.changed = diff(event).changed
             context |= {"rows": found.rows, **_pages(request, found.next, found.previous)}
     after: dict[str, object] = {
         name: request.GET[name] for name in form.fields if request.GET.get(name)

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0004_append_only'),
+        ('audit', '0005_archives'),
     ]
 
     operations = [

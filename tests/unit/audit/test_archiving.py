@@ -19,7 +19,7 @@ from console.accounts.models import User
 from console.audit import archiving, exporting, sealing, verifier, witness
 from console.audit.archive_file import ArchiveError, events_of, path_of
 from console.audit.archiving import archive, reach, round_of_archiving
-from console.audit.models import Archive, ArchiveCheck, AuditEvent, Checkpoint, Leaf, Tree
+from console.audit.models import Archive, ArchiveCheck, AuditEvent, Checkpoint, Leaf, Stream, Tree
 from console.audit.record import record
 from console.audit.signing import known_keys
 from console.audit.tree import Hashes
@@ -150,6 +150,15 @@ def test_what_a_witness_or_a_receiver_has_not_stays(
     archiving.register_need("stream s", lambda: 250)
     assert (reach(None, 0).size, reach(None, 0).held_by) == (200, "stream s")
     archiving.register_need("stream s", lambda: None)
+    assert reach(None, 0).size == 300
+
+
+def test_what_a_stream_has_not_sent_stays(log: list[int]) -> None:
+    stream = Stream.objects.create(
+        name="siem", kind="webhook", address="https://example.com/", secret="whsec_x", position=250
+    )
+    assert (reach(None, 0).size, reach(None, 0).held_by) == (200, "streams")
+    stream.delete()
     assert reach(None, 0).size == 300
 
 
