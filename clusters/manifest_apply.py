@@ -72,7 +72,11 @@ def record_outcome(
         result = Effect(before, {"result": outcome.state.value, **after})
     else:
         result = NotPossible(outcome.error or outcome.state.value)
-    tell(cluster, "object.applied", outcome.title, result, user=user, request=request)
+    is_one = outcome.manifest.kind == "Namespace"
+    tell(
+        cluster, "object.applied", outcome.title, result, user=user, request=request,
+        namespace=outcome.manifest.name if is_one else outcome.namespace,
+    )  # fmt: skip
 
 
 def as_data(outcome: Outcome) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clusters import access, guarded
+from clusters import access, guarded, places
 from clusters.inventory.kinds import object_path
 from clusters.kube import KubeError, connect
 from clusters.kube.acting import Acting
@@ -181,11 +181,16 @@ def perform(
         effect = call(acting_for)
     except KubeError as error:
         own = acting_for.own_audit_ids if acting_for else []
-        tell(row.cluster, audit, title_of(row), error, user=user, request=request, own_ids=own)
+        _tell_of(row, audit, error, user=user, request=request, own_ids=own)
         raise
     own = acting_for.own_audit_ids
-    tell(row.cluster, audit, title_of(row), effect, user=user, request=request, own_ids=own)
+    _tell_of(row, audit, effect, user=user, request=request, own_ids=own)
     return effect
+
+
+def _tell_of(row: Object, audit: str, result: Effect | KubeError, **more: Any) -> None:
+    place = guarded.namespace_of(row)
+    tell(row.cluster, audit, title_of(row), result, namespace=place, **more)
 
 
 def tell(
@@ -197,12 +202,16 @@ def tell(
     user: User,
     request: HttpRequest | None = None,
     own_ids: Sequence[str] = (),
+    namespace: str = "",
 ) -> None:
     """The audit event of something that was done, or was not.
 
+    namespace: where; the event is its tenant's, too.
     own_ids: under which ids the cluster's own audit log has it, where those are not the request's.
     """
     common: dict[str, Any] = {"request": request, "actor": user}
+    if namespace:
+        common["tenant"] = places.source().tenant(cluster.pk, namespace)
     more = {"cluster_audit_ids": list(own_ids)} if own_ids else {}
     common["object_name"] = f"{cluster.name}: {name}"
     if isinstance(result, KubeError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from console.accounts.models import User
 
@@ -53,6 +53,9 @@ class Source(Protocol):
     def address(self, user: User, cluster: int, namespace: str) -> str:
         """The page of a namespace; "" where the person may see none."""
 
+    def tenant(self, cluster: int, namespace: str) -> Model | None:
+        """Whose a namespace is, for audit events; None where it is nobody's."""
+
 
 class _Nobody:
     """No source is registered: there are no such places."""
@@ -75,6 +78,9 @@ class _Nobody:
 
     def address(self, *_asked: object) -> str:
         return ""
+
+    def tenant(self, *_asked: object) -> None:
+        return None
 
 
 _sources: list[Source] = [_Nobody()]

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.core import signing
+from django.db.models import Model
 
+from clusters import places
 from clusters.models import Cluster, Object
 from console.accounts.models import User
 from console.audit.record import record
@@ -42,7 +44,14 @@ def recorded(
         after=after,
         reason=reason,
         outcome="failure" if failed else "success",
+        tenant=tenant_of(cluster, place),
     )
+
+
+def tenant_of(cluster: Cluster, place: str) -> Model | None:
+    """The tenant of a place as `place` names it; None where it is nobody's."""
+    namespace, _slash, _name = place.rpartition(" ")[2].partition("/")
+    return places.source().tenant(cluster.pk, namespace)
 
 
 def opening_of(user: User, row: Object) -> str:

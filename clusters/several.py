@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from clusters import guarded
 from clusters.kube import KubeError
 from clusters.kube.acting import Acting
 from clusters.kube.workloads_api import Effect, delete, restart, scale
@@ -99,7 +100,10 @@ def run(
     results = []
     for (word, row), result in zip(rows, found, strict=True):
         if row is not None:
-            tell(cluster, AUDITS[action], title_of(row), result, user=user, request=request)
+            tell(
+                cluster, AUDITS[action], title_of(row), result, user=user, request=request,
+                namespace=guarded.namespace_of(row),
+            )  # fmt: skip
         error = result if isinstance(result, KubeError) else None
         results.append(Result(title_of(row) if row else word, row, error))
     return results

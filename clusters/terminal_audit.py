@@ -81,5 +81,6 @@ def _close(row: OpenTerminal, same: QuerySet[OpenTerminal], values: Mapping[str,
             actor=row.user,
             object_name=row.object_name,
             after={**row.asked, **values},
+            tenant=pod_audit.tenant_of(row.cluster, row.object_name),
         )
     return True

@@ -96,17 +96,19 @@ def move(row: Namespace, target: Tenant, *, by: User, request: Any = None) -> Na
         refused = why_not_moved(row, target)
         if refused:
             raise NamespaceRefusedError(" ".join(refused))
-        before = public_fields(row)
+        before, left = public_fields(row), row.tenant
         row.tenant = target
         # All of it is applied: what was changed by hand may let the old tenant's people in.
         row.drift = []
         # The new tenant's people come in when the old one's are out.
         row.theirs_from = row.revision + 1
         _want_anew(row, "tenant", "drift", "theirs_from")
-        record(
-            "namespace.moved", row, request=request, actor=by, before=before,
-            after=public_fields(row),
-        )  # fmt: skip
+        # An event for each of the two: the people of either read their own tenant's only.
+        for whose in (left, target):
+            record(
+                "namespace.moved", row, request=request, actor=by, before=before,
+                after=public_fields(row), tenant=whose,
+            )  # fmt: skip
     return row
 
 

@@ -17,7 +17,7 @@ from clusters.console_account import NAMESPACE
 from clusters.guarded import SYSTEM_NAMESPACES
 from clusters.models import Origin
 from console.accounts.models import User
-from tenancy.models import Membership, Namespace, NamespaceState, TenantRole
+from tenancy.models import Membership, Namespace, NamespaceState, Tenant, TenantRole
 from tenancy.permissions import (
     DEPLOY,
     FROZEN,
@@ -40,13 +40,15 @@ RIGHTS = {
 
 def open_namespaces(user: User, right: str) -> QuerySet[Namespace]:
     """The namespaces in which the person may use a right on their tenants now."""
+    rows = _theirs().filter(holding(user, right, "tenant"))
+    return rows if right in FROZEN else rows.filter(tenant__frozen=False)
+
+
+def _theirs() -> QuerySet[Namespace]:
+    """Those that their clusters have as their tenants'."""
     rows = Namespace.objects.filter(
-        holding(user, right, "tenant"),
-        applied_revision__gte=F("theirs_from"),
-        cluster__console_namespace="",
+        applied_revision__gte=F("theirs_from"), cluster__console_namespace=""
     )
-    if right not in FROZEN:
-        rows = rows.filter(tenant__frozen=False)
     guarded = (*SYSTEM_NAMESPACES, NAMESPACE, *settings.GUARDED_NAMESPACES)
     return rows.exclude(
         Q(state=NamespaceState.RELEASING) | Q(cluster__origin=Origin.SYSTEM) | Q(name__in=guarded)
@@ -108,6 +110,12 @@ class Tenancy:
         """The namespace among the person's own."""
         row = open_namespaces(user, VIEW).filter(cluster=cluster, name=namespace).first()
         return reverse("namespaces:namespace", args=[row.pk]) if row else ""
+
+    def tenant(self, cluster: int, namespace: str) -> Tenant | None:
+        """By the namespaces that are open to somebody: a row that was refused claims no events."""
+        rows = _theirs().filter(cluster=cluster, name=namespace).select_related("tenant")
+        row = rows.first()
+        return row.tenant if row else None
 
 
 def _inside(user: User, right: str) -> Exists:
