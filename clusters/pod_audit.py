@@ -48,8 +48,13 @@ def recorded(
     )
 
 
-def tenant_of(cluster: Cluster, place: str) -> Model | None:
-    """The tenant of a place as `place` names it; None where it is nobody's."""
+def tenant_of(cluster: Cluster | None, place: str) -> Model | None:
+    """The tenant of a place as `place` names it; None where it is nobody's.
+
+    cluster: None when it was forgotten.
+    """
+    if cluster is None:
+        return None
     namespace, _slash, _name = place.rpartition(" ")[2].partition("/")
     return places.source().tenant(cluster.pk, namespace)
 

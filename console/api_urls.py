@@ -22,6 +22,7 @@ import provisioning.api_releases
 import provisioning.api_snapshots
 import provisioning.api_tasks
 import tenancy.api
+import tenancy.api_audit
 import tenancy.api_grants
 import tenancy.api_kubeconfigs
 import tenancy.api_members
@@ -47,6 +48,7 @@ for module in (
     provisioning.api_snapshots,
     provisioning.api_tasks,
     tenancy.api,
+    tenancy.api_audit,
     tenancy.api_grants,
     tenancy.api_members,
     tenancy.api_kubeconfigs,

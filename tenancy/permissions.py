@@ -114,6 +114,26 @@ def demand(user: User | AnonymousUser, tenant: Tenant, right: str) -> None:
         raise PermissionDenied
 
 
+def may_audit(user: User | AnonymousUser, tenant: Tenant) -> bool:
+    """Whether the person reads the tenant's audit events: its owners, in a frozen one too.
+
+    And whoever reads all of them.
+    """
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    if allowed(user, "audit.view"):
+        return True
+    mine = Membership.objects.filter(Q(user=user) | Q(group__user=user), tenant=tenant)
+    return mine.filter(role=TenantRole.OWNER).exists()
+
+
+def demand_audit(user: User | AnonymousUser, tenant: Tenant) -> None:
+    """Raises Http404 for who may not know of the tenant, PermissionDenied for who may not audit."""
+    demand(user, tenant, VIEW)
+    if not may_audit(user, tenant):
+        raise PermissionDenied
+
+
 def groups_on_clusters(user: User) -> tuple[str, ...]:
     """The groups in which a person acts inside clusters, by their memberships.
 

@@ -17,12 +17,13 @@ from console.accounts.models import User
 from console.accounts.permissions import allowed
 from tenancy import amounts
 from tenancy.models import Membership, Namespace, Tenant, TenantCluster, TenantRole
-from tenancy.permissions import ASK, MEMBERS, OWNERS, rights
+from tenancy.permissions import ASK, MEMBERS, OWNERS, may_audit, rights
 
 TABS = (
     ("tenant", _("Overview")),
     ("members", _("Members")),
     ("clusters", _("Clusters and quotas")),
+    ("audit", _("Audit")),
     ("settings", _("Settings")),
 )
 # From the most to the least.
@@ -71,6 +72,7 @@ def context(request: HttpRequest, tenant: Tenant, tab: str, **more: Any) -> dict
     tabs = [
         Tab(name, label, reverse(f"tenants:{name}", args=[tenant.slug]), counts.get(name))
         for name, label in TABS
+        if name != "audit" or may_audit(request.user, tenant)
     ]
     platform = allowed(request.user, "tenants.change")
     return {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenancy import views, views_grants, views_members
+from tenancy import views, views_audit, views_grants, views_members
 
 app_name = "tenants"
 urlpatterns = [
     path("", views.tenants, name="list"),
     path("add/", views.tenant_add, name="add"),
     path("<slug:slug>/", views.tenant, name="tenant"),
+    path("<slug:slug>/audit/", views_audit.audit, name="audit"),
+    path("<slug:slug>/audit/export/", views_audit.export, name="audit-export"),
     path("<slug:slug>/settings/", views.settings, name="settings"),
     path("<slug:slug>/edit/", views.tenant_edit, name="edit"),
     path("<slug:slug>/freeze/", views.tenant_freeze, name="freeze"),

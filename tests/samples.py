@@ -17,7 +17,7 @@ from clusters.models import (
     WatchedKind,
 )
 from console.accounts.models import ApiToken, Role, User
-from console.audit.models import Archive, Stream
+from console.audit.models import Archive, AuditEvent, Stream
 from console.audit.record import record
 from console.notices.models import Channel, Delivery, Notice, Rule
 from console.notices.telling import tell
@@ -200,6 +200,7 @@ class Samples:
             values |= {
                 "slug": tenant.slug, "tenant": tenant.slug, "member": member.pk,
                 "cluster": self.cluster.pk, "scope": self.cluster.pk,
+                "event": AuditEvent.objects.filter(tenant_key=tenant.pk).latest("pk").pk,
                 # Of a page below a tenant's it is a member's.
                 "pk": member.pk if "slug" in route.arguments else tenant.pk,
             }  # fmt: skip

@@ -8,9 +8,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import islice
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -23,6 +25,7 @@ from console.audit.tree import Hashes
 from console.audit.verifier import EXPORT_FORMAT, canonical
 
 BATCH = 500
+PART_LINES = 200
 
 
 def covered() -> Checkpoint:
@@ -34,17 +37,23 @@ def covered() -> Checkpoint:
     return point
 
 
+# Takes what a reader may not see out of an event that is never saved; returns the fields' names.
+Withhold = Callable[[AuditEvent], list[str]]
+
+
 def lines(
     point: Checkpoint,
     events: QuerySet[AuditEvent] | None = None,
     filters: str = "",
     archive_from: int | None = None,
+    withhold: Withhold | None = None,
 ) -> Iterator[str]:
     """The lines of an export: header, events in their order, manifest.
 
     events: only these, each with its proof; None: all that the checkpoint covers. filters:
     what they were chosen by, for people. archive_from: the first position of an archive.
     What comes before an archive, or was archived, is only there as hashes.
+    withhold: for readers who may not see all of the chosen events.
     """
     tree = Tree.objects.get(pk=1)
     start = archived_until() if archive_from is None else archive_from
@@ -61,7 +70,8 @@ def lines(
         header["archive"] = True
     yield _line(header)
     digest, count = hashlib.sha256(), 0
-    for row in _whole(start, point.size) if events is None else _chosen(events, point.size):
+    chosen = _chosen(events, point.size, withhold) if events is not None else None
+    for row in _whole(start, point.size) if chosen is None else chosen:
         line = _line(row)
         digest.update(line.encode())
         count += 1
@@ -79,15 +89,36 @@ def lines(
     yield _line({"manifest": manifest, "signature": base64.b64encode(signature).decode()})
 
 
-def proof_of(event: AuditEvent) -> dict[str, Any] | None:
+async def in_parts(rows: Iterator[str]) -> AsyncIterator[str]:
+    """The lines in parts: a server of asynchronous requests would collect all of them first."""
+    while part := await sync_to_async(lambda: "".join(islice(rows, PART_LINES)))():
+        yield part
+
+
+def proof_of(event: AuditEvent, withhold: Withhold | None = None) -> dict[str, Any] | None:
     """The event with what proves it against the last checkpoint; None when none covers it."""
     point = Checkpoint.objects.first()
     leaf = Leaf.objects.filter(event_id=event.pk).first()
     if point is None or leaf is None or leaf.position >= point.size:
         return None
-    path = Hashes().inclusion(leaf.position, point.size)
-    row = {"position": leaf.position, "event": plain(event), "proof": _texts(path)}
-    return row | {"checkpoint": point.note}
+    return _proved(event, leaf, Hashes(), point.size, withhold) | {"checkpoint": point.note}
+
+
+def _proved(
+    event: AuditEvent, leaf: Leaf, hashes: Hashes, size: int, withhold: Withhold | None
+) -> dict[str, Any]:
+    # Without the random number in it, what is left out of an event could be guessed by its hash.
+    guessable = event.uid is None
+    names = withhold(event) if withhold else []
+    row: dict[str, Any] = {"position": leaf.position}
+    if names:
+        event.uid = None
+        row["withheld"] = [*names, "uid"]
+        if guessable:
+            return row | {"event": plain(event)}
+        row["leaf"] = base64.b64encode(bytes(leaf.hash)).decode()
+    path = hashes.inclusion(leaf.position, size)
+    return row | {"event": plain(event), "proof": _texts(path)}
 
 
 def _whole(first: int, size: int) -> Iterator[dict[str, Any]]:
@@ -100,20 +131,17 @@ def _whole(first: int, size: int) -> Iterator[dict[str, Any]]:
                 yield {"position": row.position, "event": plain(found[row.event_id])}
 
 
-def _chosen(events: QuerySet[AuditEvent], size: int) -> Iterator[dict[str, Any]]:
+def _chosen(
+    events: QuerySet[AuditEvent], size: int, withhold: Withhold | None
+) -> Iterator[dict[str, Any]]:
     hashes, after = Hashes(), 0
     while batch := list(events.order_by("pk").filter(pk__gt=after)[:BATCH]):
         keys = [event.pk for event in batch]
         placed = Leaf.objects.filter(event_id__in=keys, position__lt=size)
-        places = dict(placed.values_list("event_id", "position"))
+        places = {leaf.event_id: leaf for leaf in placed}
         for event in batch:
             if event.pk in places:
-                path = hashes.inclusion(places[event.pk], size)
-                yield {
-                    "position": places[event.pk],
-                    "event": plain(event),
-                    "proof": _texts(path),
-                }
+                yield _proved(event, places[event.pk], hashes, size, withhold)
         after = keys[-1]
 
 

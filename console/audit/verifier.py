@@ -342,7 +342,7 @@ def check_export(
     if header.get("flotilla_audit_export") != EXPORT_FORMAT:
         raise NoteError("this is no export of an audit log of format 1")
     wrong: list[str] = []
-    digest, count, tree = hashlib.sha256(), 0, _beginning(header)
+    digest, count, partly, tree = hashlib.sha256(), 0, 0, _beginning(header)
     hashes: list[tuple[int, bytes, list[bytes]]] = []
     manifest: dict[str, Any] | None = None
     marks = {c.size: c for c in seen_outside}
@@ -352,14 +352,20 @@ def check_export(
             manifest = row
             break
         digest.update(line.rstrip("\r\n").encode("utf-8", "surrogatepass") + b"\n")
-        leaf, count = leaf_hash(content(row["event"])), count + 1
+        count += 1
+        if row.get("withheld"):
+            partly, leaf = partly + 1, _bytes(row.get("leaf", ""))
+            if header["complete"]:
+                wrong.append(f"position {row['position']}: fields of it were taken out")
+        else:
+            leaf = leaf_hash(content(row["event"]))
         if header["complete"]:
             if row["position"] != tree.size:
                 wrong.append(f"position {tree.size}: missing, {row['position']} comes instead")
             tree.add(leaf)
             if (seen := marks.get(tree.size)) and seen.root != tree.root():
                 wrong.append(f"the witness's checkpoint of {tree.size} events has another root")
-        else:
+        elif leaf:
             hashes.append((row["position"], leaf, [_bytes(one) for one in row["proof"]]))
     if manifest is None:
         raise NoteError("the export has no manifest: its end is missing")
@@ -370,7 +376,8 @@ def check_export(
         wrong.append(f"the manifest does not fit: {count} events, another digest or count")
     wrong += _check_manifest(header, manifest, known, tree, hashes)
     wrong += _check_witness(header, manifest, seen_outside)
-    told = {"count": count, "complete": header["complete"], "start": header.get("start", 0)}
+    told = {"count": count, "withheld": partly, "complete": header["complete"]}
+    told["start"] = header.get("start", 0)
     return manifest["manifest"] | told, wrong
 
 
@@ -470,10 +477,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"WRONG: {text}")
     if not known:
         _say("No key was given (--key): the export was only compared with itself.")
+    if told["withheld"]:
+        _say(
+            f"{told['withheld']} events are without fields that the reader may not see: for what "
+            "is left of them there is the manifest's signature alone."
+        )
     if not wrong:
         if told["start"]:
             _say(f"From position {told['start']} on; earlier ones are in earlier archives.")
-        _say(f"{told['count']} events are what the checkpoint covers. It reads:")
+        _say(f"{told['count'] - told['withheld']} events are what the checkpoint covers. It reads:")
         _say(told["checkpoint"])
     return 1 if wrong else 0
 
