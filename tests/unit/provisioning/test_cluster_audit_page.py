@@ -5,7 +5,9 @@ What it finds on real hosts is in tests/e2e/test_lightweight.py.
 
 from __future__ import annotations
 
+import shutil
 import socket
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,10 +16,14 @@ from console.accounts.models import Role
 from console.audit.models import AuditEvent
 from console.audit.record import record
 from provisioning import cluster_audit
+from provisioning.forms_cluster_audit import AuditLogForm
 from provisioning.models import HostState
 from provisioning.models_hosts import ClusterRole
+from provisioning.steps.audit_policy import FOLDER
 from tests.conftest import signed_in
 from tests.factories import ClusterFactory, HostFactory, SSHCredentialFactory, UserFactory
+from tests.ssh_host import SshHost, audit_folder
+from tests.unit.provisioning.test_cluster_audit_lines import CLICK, line
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -92,8 +98,6 @@ def test_what_is_not_right_asks_no_host(auditor_client, cluster, query):
 
 
 def test_a_moment_is_looked_around(auditor_client, cluster):
-    from provisioning.forms_cluster_audit import AuditLogForm
-
     form = AuditLogForm({"at": "2026-03-04T10:30", "minutes": "60"})
     assert form.is_valid()
     query = form.query()
@@ -136,3 +140,32 @@ def test_so_many_at_once(auditor_client, auditor, cluster):
     first.give()
     second.give()
     assert cluster_audit.readings.used == 0
+
+
+def test_the_entries_of_a_control_plane_are_read_by_ssh(auditor_client):
+    anna, folder, now = UserFactory(username="anna"), audit_folder(), datetime.now(UTC)
+    (folder / "audit.log").write_text(
+        line(now, person=f"flotilla:user:{anna.pk}", auditID=f"{CLICK}.aaaaaaaa")
+        + line(now, person="flotilla:user:0")
+    )
+    row = ClusterFactory(origin=Origin.PROVISIONED)
+    with SshHost({FOLDER: str(folder)}) as server:
+        key = SSHCredentialFactory(username="root", private_key=server.private_key)
+        host = HostFactory(
+            name="cp1", address="127.0.0.1", port=server.port, host_key=server.host_key,
+            credential=key, cluster=row, cluster_role=ClusterRole.CONTROL_PLANE,
+        )  # fmt: skip
+        text = auditor_client.get(entries(row, "?who=anna"), **HTMX).content.decode()
+        assert "anna" in text and "pods shop/web" in text and text.count("<tr>") == 2
+        assert f"/audit/?request={CLICK}" in text
+        shutil.rmtree(folder)
+        gone = auditor_client.get(entries(row, "?who=anna"), **HTMX).content.decode()
+        assert "cp1 has no audit log. Repair the cluster" in gone
+        host.host_key = SshHost({}).host_key
+        host.save()
+        other = auditor_client.get(entries(row, "?who=anna"), **HTMX).content.decode()
+        assert "somebody stands in between" in other
+    read = AuditEvent.objects.filter(action="cluster.audit_log_read").order_by("id")
+    assert [(e.outcome, e.after["entries"]) for e in read] == [
+        ("success", 1), ("failure", 0), ("failure", 0),
+    ]  # fmt: skip
