@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
@@ -12,7 +12,7 @@ from console.audit import exporting, looking
 from console.audit.catalogue import ACTIONS
 from console.audit.diff import diff
 from console.audit.record import record
-from console.ui.downloads import attachment
+from console.audit.views_export import download, joined
 from console.ui.lists import keyset
 from tenancy import tenant_page
 from tenancy.audit_events import TenantAuditFilter, events_of, withholding
@@ -51,12 +51,9 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
     record("audit.exported", request=request, after=chosen, object_name="audit", tenant=tenant)
     point = exporting.covered()
     filters = "&".join(f"{name}={text}" for name, text in sorted(chosen.items()))
-    lines = exporting.lines(point, found.qs, filters, withholding(request.user, tenant))
-    return StreamingHttpResponse(
-        exporting.in_parts(lines),
-        content_type="application/x-ndjson",
-        headers={"Content-Disposition": attachment(f"{slug}-audit-{point.size}.jsonl")},
-    )
+    lines = exporting.lines(point, found.qs, filters, withhold=withholding(request.user, tenant))
+    name = f"{slug}-audit-{point.size}.jsonl"
+    return download(request, joined(lines), "application/x-ndjson", name)
 
 
 def _tenant(request: HttpRequest, slug: str) -> Tenant:

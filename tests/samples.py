@@ -17,7 +17,7 @@ from clusters.models import (
     WatchedKind,
 )
 from console.accounts.models import ApiToken, Role, User
-from console.audit.models import Archive, AuditEvent, Stream
+from console.audit.models import Archive, AuditEvent, SavedView, Stream
 from console.audit.record import record
 from console.notices.models import Channel, Delivery, Notice, Rule
 from console.notices.telling import tell
@@ -109,6 +109,11 @@ class Samples:
             self._tokens[owner.pk] = ApiToken.issue(owner, "sample")[0]
         return self._tokens[owner.pk]
 
+    def view_of(self, user: User | None) -> SavedView:
+        """A saved view that the user owns; somebody's for a visitor."""
+        owner = user or self.person
+        return SavedView.objects.get_or_create(owner=owner, name="sample", query="who=sample")[0]
+
     def import_of(self, user: User | None) -> ClusterImport:
         """An import that the user began; somebody's for a visitor."""
         owner = user or self.person
@@ -159,8 +164,8 @@ class Samples:
             "users": self.person,
             "audit-events": self.event,
             "audit-streams": self.stream,
-            "audit": self.event,
             "audit-archives": self.archive,
+            "audit": self.view_of(user) if "views" in route.path else self.event,
             "notices": self.notice_of(user),
             "notice-channels": self.channel,
             "notice-rules": self.rule,

@@ -151,5 +151,8 @@ ACTIONS: Mapping[str, str | Promise] = {
     "audit.archive_opened": _("Opened an archive of audit events"),
     "audit.archive_downloaded": _("Downloaded an archive of audit events"),
     "audit.archive_verified": _("Verified an archive of audit events"),
+    "audit_view.saved": _("Saved a view of the audit record"),
+    "audit_view.changed": _("Changed a saved view of the audit record"),
+    "audit_view.removed": _("Deleted a saved view of the audit record"),
     "secret.rotated": _("Re-encrypted the secrets"),
 }

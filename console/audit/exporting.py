@@ -8,11 +8,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -25,7 +23,6 @@ from console.audit.tree import Hashes
 from console.audit.verifier import EXPORT_FORMAT, canonical
 
 BATCH = 500
-PART_LINES = 200
 
 
 def covered() -> Checkpoint:
@@ -87,12 +84,6 @@ def lines(
             canonical({"header": header, "manifest": manifest}).encode("utf-8", "surrogatepass")
         )
     yield _line({"manifest": manifest, "signature": base64.b64encode(signature).decode()})
-
-
-async def in_parts(rows: Iterator[str]) -> AsyncIterator[str]:
-    """The lines in parts: a server of asynchronous requests would collect all of them first."""
-    while part := await sync_to_async(lambda: "".join(islice(rows, PART_LINES)))():
-        yield part
 
 
 def proof_of(event: AuditEvent, withhold: Withhold | None = None) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from console.audit.models_proof import (
     Witness,
 )
 from console.audit.models_streams import Stream, StreamKind
+from console.audit.models_views import SavedView
 
 __all__ = [
     "Archive",
@@ -28,6 +29,7 @@ __all__ = [
     "Leaf",
     "Outcome",
     "Pending",
+    "SavedView",
     "Stream",
     "StreamKind",
     "Subtree",

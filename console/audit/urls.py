@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from console.audit import views, views_archives, views_event
+from console.audit import views, views_archives, views_event, views_export, views_saved
 
 app_name = "audit"
 
 urlpatterns = [
     path("", views.events, name="list"),
     path("proof/", views.proof, name="proof"),
-    path("export/", views.export, name="export"),
+    path("export/", views_export.export, name="export"),
+    path("views/", views_saved.views, name="views"),
+    path("views/add/", views_saved.add, name="view-add"),
+    path("views/<int:pk>/", views_saved.edit, name="view-edit"),
+    path("views/<int:pk>/remove/", views_saved.remove, name="view-remove"),
     path("streams/", include("console.audit.streams.urls")),
     path("<int:pk>/", views_event.event, name="event"),
     path("<int:pk>/proof/", views_event.proof, name="event-proof"),

@@ -2,6 +2,7 @@
 """Checks an export of Flotilla's audit log, without Flotilla.
 
     python3 verifier.py EXPORT.jsonl [--key VKEY] [--checkpoints FILE]
+    python3 verifier.py EXPORT.zip   (a table of CSV with its manifest)
 
 An archive (audit-….jsonl.gz) is checked in the same way.
 
@@ -23,6 +24,7 @@ import gzip
 import hashlib
 import json
 import sys
+import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +36,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 EXPORT_FORMAT = 1
+CSV_FORMAT = 1
+CSV_FILE, MANIFEST_FILE = "events.csv", "manifest.json"
+# More is no manifest that a console wrote.
+MANIFEST_LIMIT = 16 << 20
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 _ED25519 = b"\x01"
 
@@ -391,6 +397,36 @@ def _beginning(header: Mapping[str, Any]) -> Frontier:
     return Frontier(start, list(zip(heights, hashes, strict=True)))
 
 
+def check_table(
+    archive: zipfile.ZipFile, known: Sequence[PublicKey], seen_outside: Sequence[Checkpoint] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """What a table of CSV says about itself, and what is wrong with it.
+
+    The signature is over the table as a whole; it proves no event by itself. Raises NoteError
+    when it is no such table.
+    """
+    try:
+        info, table = archive.getinfo(MANIFEST_FILE), archive.getinfo(CSV_FILE)
+    except KeyError as error:
+        raise NoteError(f"this is no table of an audit log: {error}") from None
+    if info.file_size > MANIFEST_LIMIT:
+        raise NoteError("the manifest is too long to be one")
+    row = _object(archive.read(info).decode("utf-8", "surrogatepass"))
+    header, manifest = row["header"], row["manifest"]
+    if header.get("flotilla_audit_csv") != CSV_FORMAT:
+        raise NoteError("this is no table of an audit log of format 1")
+    digest, wrong = hashlib.sha256(), []
+    with archive.open(table) as data:
+        while part := data.read(1 << 20):
+            digest.update(part)
+    if manifest["sha256"] != digest.hexdigest():
+        wrong.append(f"the manifest does not fit: {CSV_FILE} was altered")
+    # The header says "complete: false": it makes no tree, so no events are compared with one.
+    wrong += _check_manifest(header, row, known, Frontier(), [])
+    wrong += _check_witness(header, row, seen_outside)
+    return manifest | {"complete": False}, wrong
+
+
 def _check_manifest(
     header: Mapping[str, Any],
     row: Mapping[str, Any],
@@ -468,21 +504,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         known = [PublicKey.of(text) for text in given.key]
         kept = given.checkpoints.read_text(encoding="utf-8") if given.checkpoints else ""
-        with opened(given.export) as lines:
-            told, wrong = check_export(lines, known, witnessed(kept))
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        table = zipfile.is_zipfile(given.export)
+        if table:
+            with zipfile.ZipFile(given.export) as archive:
+                told, wrong = check_table(archive, known, witnessed(kept))
+        else:
+            with opened(given.export) as lines:
+                told, wrong = check_export(lines, known, witnessed(kept))
+    except (
+        OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, zipfile.BadZipFile,
+    ) as error:  # fmt: skip
         _say(f"{given.export}: cannot be checked: {error}", sys.stderr)
         return 2
     for text in wrong:
         _say(f"WRONG: {text}")
     if not known:
         _say("No key was given (--key): the export was only compared with itself.")
-    if told["withheld"]:
+    if told.get("withheld"):
         _say(
             f"{told['withheld']} events are without fields that the reader may not see: for what "
             "is left of them there is the manifest's signature alone."
         )
-    if not wrong:
+    if not wrong and table:
+        _say(f"The table of {told['count']} events is as the console wrote it, from what this")
+        _say("checkpoint covers. (Only JSON Lines proves each event by itself.) It reads:")
+        _say(told["checkpoint"])
+    elif not wrong:
         if told["start"]:
             _say(f"From position {told['start']} on; earlier ones are in earlier archives.")
         _say(f"{told['count'] - told['withheld']} events are what the checkpoint covers. It reads:")

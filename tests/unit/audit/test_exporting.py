@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
+import random
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -100,6 +104,99 @@ def test_a_rebuilt_log_is_found_by_what_the_witness_kept(
     points.write_text(f"{other}\n— {note.origin} {tail}\n")
     bad = run(file, "--checkpoints", str(points))
     assert bad.returncode == 1 and "has another root" in bad.stdout
+
+
+def table(client: Client, query: str = "") -> bytes:
+    answer = client.get(f"/audit/export/?format=csv{query}")
+    assert answer.status_code == 200 and answer["Content-Type"] == "application/zip"
+    return b"".join(answer)
+
+
+def rewritten(data: bytes, **changed: bytes) -> bytes:
+    """The .zip with other content of a file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, changed.get(name.partition(".")[0], old.read(name)))
+    return out.getvalue()
+
+
+def test_a_table_opens_in_a_spreadsheet_and_no_cell_is_a_formula(page: Client, admin: User) -> None:
+    nasty = ["=cmd|'/c calc'!A1", "+1", "-1", "@x", "\tx", "\rx", "＝1", 'two\r\nlines, "quoted"']
+    for name in nasty:
+        record("host.changed", object_name=name, reason=name, actor=admin, after={"=n": name})
+    data = table(page, "&action=host.changed")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        raw = archive.read("events.csv").decode()
+    rows = list(csv.DictReader(io.StringIO(raw, newline="")))
+    assert [row["object_name"] for row in rows] == [*(f"'{n}" for n in nasty[:-1]), nasty[-1]]
+    assert not [
+        cell for row in rows for cell in row.values() if cell[:1] in ("=", "+", "-", "@", "\t")
+    ]
+    assert json.loads(rows[0]["after"]) == {"=n": nasty[0]}
+    assert raw.startswith("position,time,actor_name,") and raw.count("\r\n") >= len(rows) + 1
+    marked = b"".join(page.get("/audit/export/?format=csv-bom"))
+    with zipfile.ZipFile(io.BytesIO(marked)) as archive:
+        assert archive.read("events.csv").startswith(b"\xef\xbb\xbfposition")
+
+
+def test_an_altered_table_is_found_without_the_console(page: Client, tmp_path: Path) -> None:
+    data = table(page, "&action=host.added")
+    file = tmp_path / "table.zip"
+    file.write_bytes(data)
+    good = run(file, "--key", key(page))
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "The table of 20 events is as the console wrote it" in good.stdout
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        events, manifest = archive.read("events.csv"), archive.read("manifest.json")
+    fewer = json.loads(manifest)
+    fewer["manifest"]["count"] = 19
+    filtered = json.loads(manifest)
+    filtered["header"]["filter"] = ""
+    for altered in (
+        rewritten(data, events=events.replace(b"ada", b"eve")),
+        rewritten(data, manifest=json.dumps(fewer).encode()),
+        rewritten(data, manifest=json.dumps(filtered).encode()),
+    ):
+        file.write_bytes(altered)
+        bad = run(file, "--key", key(page))
+        assert bad.returncode == 1 and "WRONG" in bad.stdout
+    for damaged in (data[: len(data) // 2], rewritten(data, manifest=b"[]"), b"PK"):
+        file.write_bytes(damaged)
+        assert run(file).returncode == 2
+
+
+def test_a_long_export_is_streamed_in_parts(page: Client, monkeypatch) -> None:
+    from console.audit import exporting_csv, views_export
+
+    monkeypatch.setattr(exporting_csv, "BATCH", 5)
+    monkeypatch.setattr(views_export, "PART_LINES", 5)
+    for number in range(20):  # what cannot be packed
+        record(
+            "host.changed",
+            object_name=f"h{number}",
+            reason=random.Random(number).randbytes(1500).hex(),
+        )
+    assert len(list(page.get("/audit/export/?format=csv"))) > 2
+    assert len(list(page.get("/audit/export/"))) > 3
+    assert AuditEvent.objects.filter(action="audit.exported").first().after == {}
+    with zipfile.ZipFile(io.BytesIO(table(page))) as archive:
+        rows = list(csv.reader(io.StringIO(archive.read("events.csv").decode(), newline="")))
+    positions = [int(row[0]) for row in rows[1:]]
+    assert positions == list(range(len(positions))) and len(positions) > 20
+    assert page.get("/audit/export/?format=xlsx").status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_server_of_asynchronous_requests_streams_it_too(
+    auditor: User, async_client
+) -> None:
+    await async_client.aforce_login(auditor)
+    for form in ("jsonl", "csv"):
+        answer = await async_client.get(f"/audit/export/?format={form}")
+        assert answer.status_code == 200 and answer.is_async
+        assert b"".join([part async for part in answer])
 
 
 def test_exporting_is_recorded_and_the_rest_are_turned_away(
