@@ -62,7 +62,7 @@ class AuditLogForm(forms.Form):
     callers = forms.ChoiceField(
         label=_("Whose calls"),
         required=False,
-        choices=[("", _("People and accounts")), ("all", _("Everybody's"))],
+        choices=[("", _("People's")), ("all", _("Everybody's"))],
     )
 
     def query(self) -> Query:
