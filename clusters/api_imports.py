@@ -182,7 +182,7 @@ class ImportViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[ClusterIm
         try:
             _choose(row, body.chosen(row))
         except exceptions.APIException:
-            row.delete()
+            importing.drop(row, "what was chosen of it was refused", request)
             raise
         dry = request.query_params.get("dry_run", "").lower() in ("1", "true", "yes")
         return _followed(row, request, dry, body.validated_data["exchange"])
@@ -286,12 +286,12 @@ def _followed(row: ClusterImport, request: Request, dry: bool, exchange: bool) -
         return Response(ImportSerializer(row).data, status=status.HTTP_202_ACCEPTED)
     if dry:
         answer = ImportSerializer(row).data
-        row.delete()
+        importing.drop(row, "it was to be checked only", request)
         return Response(answer)
     bad = [item for item in row.results if not item["ok"]]
     if bad or row.problem:
         text = " ".join(f"{item['problem']} {item['mend']}".strip() for item in bad)
-        row.delete()
+        importing.drop(row, "a check was not good", request)
         raise Conflict(text or row.problem)
     return _saved(row, request, exchange)
 

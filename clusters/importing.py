@@ -226,7 +226,19 @@ def discard_old() -> None:
     """
     now = timezone.now()
     in_use = Q(held_until__gt=now) | Q(state__in=MOVING, expires__gt=now - WORKED_ON)
-    ClusterImport.objects.filter(expires__lte=now).exclude(in_use).delete()
+    for row in ClusterImport.objects.filter(expires__lte=now).exclude(in_use):
+        drop(row, "its time was over")
+
+
+def drop(row: ClusterImport, reason: str, request: Any = None) -> None:
+    """Throw an import away with what was given; recorded where nothing came of it."""
+    with transaction.atomic():
+        number, _models = ClusterImport.objects.filter(pk=row.pk).delete()
+        if number and row.state != ImportState.SAVED:
+            record(
+                "cluster.import_dropped", row.cluster, request=request, reason=reason,
+                object_name=", ".join(item["name"] for item in row.offered),
+            )  # fmt: skip
 
 
 def suggested(text: str, taken: set[str]) -> str:

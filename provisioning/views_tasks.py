@@ -15,6 +15,7 @@ from clusters.control_plane_page import health_of
 from clusters.models import ControlPlaneHealth
 from console.accounts.models import User
 from console.accounts.permissions import allowed, requires
+from console.audit.record import record
 from console.ui.downloads import attachment
 from console.ui.lists import keyset
 from provisioning import logs, operations
@@ -120,9 +121,10 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @requires(GET="tasks.view")
-def log_text(_request: HttpRequest, pk: int) -> StreamingHttpResponse:
+def log_text(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The whole log as text: time, host, step and the line, separated by a blank."""
     task = get_object_or_404(Task, pk=pk)
+    record("task.log_downloaded", task, request=request)
     response = StreamingHttpResponse(_text_of(task.pk), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = attachment(f"task-{task.pk}.log")
     return response

@@ -31,9 +31,9 @@ class TenantAuditEventSerializer(AuditEventSerializer):
 
     withheld = serializers.ListField(child=serializers.CharField(), read_only=True)
 
-    def get_field_names(self, *args: Any) -> list[str]:
-        """Those of every event, and what is withheld."""
-        return [*super().get_field_names(*args), "withheld"]
+    class Meta(AuditEventSerializer.Meta):
+        fields = (*AuditEventSerializer.Meta.fields, "withheld")
+        read_only_fields = fields
 
     def to_representation(self, instance: AuditEvent) -> Any:
         """The event without what the reader may not see."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from clusters.kube import KubeError
 from console.accounts.permissions import SIGNED_IN, allowed, requires
+from console.audit.record import record
 from console.ui.downloads import attachment
 from tenancy import fit, quick_start_actions
 from tenancy import quick_start as plain
@@ -124,7 +125,7 @@ def _form(request: HttpRequest, namespace: Namespace, before: App | None) -> Htt
         )
     elif data is not None and form.is_valid():
         if step == "download":
-            return _download(form.app, namespace)
+            return _download(request, form.app, namespace)
         answer = _reviewed(request, form.app, context, apply=step == "apply")
         if answer is not None:
             return answer
@@ -175,7 +176,8 @@ def _reviewed(
     return redirect("namespaces:deployed", pk=namespace.pk, name=app.name)
 
 
-def _download(app: App, namespace: Namespace) -> HttpResponse:
+def _download(request: HttpRequest, app: App, namespace: Namespace) -> HttpResponse:
+    record("namespace.app_downloaded", namespace, request=request, after={"name": app.name})
     return HttpResponse(
         plain.text(app, namespace.pod_security),
         content_type="application/yaml",

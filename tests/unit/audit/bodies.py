@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from console.audit import sealing
+from console.audit.models import Stream
 from provisioning.host_actions import fingerprint_of
 from provisioning.models import Host, HostState, Task, TaskStatus
 from provisioning.models_snapshots import Snapshot, SnapshotState
@@ -20,6 +22,7 @@ HOOK = {"name": "pager", "address": "https://example.com/hook", "language": "en"
 LEVELS = {"isolation": "tenant", "pod_security": "baseline"}
 QUOTA = {"requests.cpu": "1", "reason": "more"}
 APP = {"name": "front", "image": "nginx:1", "replicas": "1"}
+STREAM = {"name": "siem", "address": "https://example.com/audit", "start": "first"}
 MANY = {"object": ["apps.v1/default/web"]}
 
 # Numbers of sample rows stand for themselves: "<cluster>" becomes the sample cluster's number.
@@ -55,7 +58,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /clusters/<int:pk>/snapshots/schedule/": {
         "enabled": "on", "every_hours": "6", "keep_count": "3", "keep_days": "9",
     },
-        "POST /pools/add/": {"cluster": "<cluster>", "name": "fast"},
+    "POST /pools/add/": {"cluster": "<cluster>", "name": "fast"},
     "POST /pools/<int:pk>/edit/": {"description": "fast ones"},
     "POST /pools/<int:pk>/delete/": NAMED,
     "POST /tenants/add/": {"name": "Shop", "slug": "shop", **LEVELS},
@@ -86,6 +89,12 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /snapshots/<int:pk>/delete/": {"confirm_name": "<snapshot>"},
     "POST /tenants/<slug:slug>/members/<int:pk>/": {"role": "developer"},
     "POST /hosts/<int:pk>/trust/": {"fingerprint": "<fingerprint>"},
+    "POST /audit/streams/add/<str:kind>/": STREAM,
+    "POST /audit/streams/<int:pk>/edit/": STREAM,
+    "POST /audit/streams/<int:pk>/remove/": NAMED,
+    "POST /audit/streams/<int:pk>/secret/": NAMED,
+    "POST /api/v1/audit-streams/": {"kind": "webhook", **STREAM},
+    "PATCH /api/v1/audit-streams/<pk>/": {"address": STREAM["address"]},
     "POST /api/v1/hosts/<pk>/trust/": {"fingerprint": "<fingerprint>"},
     "POST /api/v1/pools/": {"cluster": "<cluster>", "name": "fast"},
     "POST /api/v1/notice-channels/": {"type": "webhook", **HOOK},
@@ -129,6 +138,11 @@ def prepare(route: str, samples: Samples, admin: Any) -> None:
         Snapshot.objects.update(state=SnapshotState.READY)
     elif route.endswith("/release/") or "/move/" in route:
         samples.namespace_of(admin)
+    elif route == "GET /audit/<int:pk>/proof/":
+        sealing.seal()
+        sealing.checkpoint(force=True)
+    elif "streams/" in route and "/resume/" in route:
+        Stream.objects.update(paused=True)
     elif "/trust/" in route:
         Host.objects.update(host_key="", offered_key=OFFERED, state=HostState.UNTRUSTED)
     elif "/tenants/<slug:slug>/delete/" in route:

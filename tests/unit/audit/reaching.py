@@ -11,12 +11,17 @@ from itertools import pairwise
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from django.http import FileResponse, StreamingHttpResponse
+
 from console.audit.catalogue import ACTIONS
 from console.audit.record import record
+from console.ui.downloads import attachment
 
 ROOMS = ("console", "clusters", "provisioning", "tenancy", "lab")
 # Told of every refusal, so that each view reaches it; it proves nothing.
 EVERYWHERE = {"request.denied"}
+# What a view gives a file with.
+DOWNLOADS = (attachment, FileResponse, StreamingHttpResponse)
 IDLE = {"NOP", "CACHE", "PUSH_NULL", "EXTENDED_ARG"}
 
 
@@ -26,21 +31,30 @@ def actions_reached(start: Any, cls: type | None = None) -> set[str]:
     `cls` is the class whose method `start` is. Followed are functions and classes by name, in
     our own packages; what is called on an object that only the running program knows is not.
     """
+    found = list(_reached(start, cls))
+    if not any(thing is record for thing in found):
+        return set()
+    return {name for name in found if isinstance(name, str) and name in ACTIONS} - EVERYWHERE
+
+
+def downloads(start: Any, cls: type | None = None) -> bool:
+    """Whether code reached from `start` (of the class `cls`) gives files."""
+    return any(thing is way for thing in _reached(start, cls) for way in DOWNLOADS)
+
+
+def _reached(start: Any, cls: type | None) -> Iterator[Any]:
+    """Each thing that the code names, once, and what that names in turn."""
     seen: set[int] = set()
-    named: set[str] = set()
-    recorded = False
     waiting: list[tuple[Any, type | None]] = [(start, cls)]
     while waiting:
         thing, owner = waiting.pop()
-        if thing is record:
-            recorded = True
-            continue
         if id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, str):
-            named.add(thing)
-        elif isinstance(thing, Mapping) and thing is not ACTIONS:
+        yield thing
+        if thing is record or isinstance(thing, str):
+            continue
+        if isinstance(thing, Mapping) and thing is not ACTIONS:
             waiting += [(item, None) for pair in thing.items() for item in pair if _data(item)]
         elif isinstance(thing, list | tuple | set | frozenset):
             waiting += [(item, None) for item in thing if _data(item)]
@@ -54,8 +68,9 @@ def actions_reached(start: Any, cls: type | None = None) -> set[str]:
             waiting += [(value, None) for value in vars(thing).values() if _data(value)]
         elif isinstance(thing, FunctionType):
             waiting += _in_code(thing, thing.__code__, owner)
-            waiting += [(cell.cell_contents, owner) for cell in thing.__closure__ or ()]
-    return {name for name in named if name in ACTIONS} - EVERYWHERE if recorded else set()
+            cells = zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True)
+            # A method's own class stands there for super(): its other methods are not called.
+            waiting += [(c.cell_contents, owner) for name, c in cells if name != "__class__"]
 
 
 def _in_code(function: FunctionType, code: CodeType, owner: type | None) -> Iterator[Any]:
@@ -65,7 +80,11 @@ def _in_code(function: FunctionType, code: CodeType, owner: type | None) -> Iter
             yield from _in_code(function, constant, owner)
         elif isinstance(constant, str | tuple | frozenset):
             yield constant, None
-    steps = [step for step in dis.get_instructions(code) if step.opname not in IDLE]
+    if owner is not None and "__class__" in code.co_freevars:
+        for base in owner.__mro__:
+            methods = [vars(base).get(name) for name in code.co_names] if _ours(base) else []
+            yield from ((_plain(found), owner) for found in methods if found is not None)
+    steps = _steps(code)
     for step, after in pairwise([*steps, steps[-1]]):
         attribute = after.argval if after.opname in ("LOAD_ATTR", "LOAD_METHOD") else None
         if step.opname.startswith("LOAD_SUPER"):
@@ -86,9 +105,15 @@ def _in_code(function: FunctionType, code: CodeType, owner: type | None) -> Iter
                 yield from _named(value)
 
 
+@functools.cache
+def _steps(code: CodeType) -> list[dis.Instruction]:
+    return [step for step in dis.get_instructions(code) if step.opname not in IDLE]
+
+
 def _named(value: Any) -> Iterator[Any]:
     value = _plain(value)
-    if _ours(value) or isinstance(value, str | Mapping | tuple | frozenset | functools.partial):
+    data = str | Mapping | tuple | frozenset | functools.partial
+    if _ours(value) or isinstance(value, data) or any(value is way for way in DOWNLOADS):
         yield value, None
 
 

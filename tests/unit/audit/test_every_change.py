@@ -1,8 +1,9 @@
 """Whatever changes something writes an audit event, in the same transaction.
 
-events_table.txt has a line for each changing method of an address, each websocket and each
-management command: how it is proved, and the actions of which it writes one, or why it writes
-none. Something new without its line fails here by its name.
+events_table.txt has a line for each changing method of an address, each that gives a file, each
+websocket, each management command and each round of the watcher: how it is proved, and the
+actions of which it writes one, or why it writes none. Something new without its line fails here
+by its name. Other ways to look (GET) may have a line, too, to hold them to their event.
 
     called  it is called as an admin with tests/samples.py's row and the body of bodies.py: it
             succeeds, there is an event with the actor and the request's id, and where the event
@@ -35,12 +36,13 @@ from console.accounts.models import User
 from console.accounts.sessions import CONFIRMED
 from console.audit.catalogue import ACTIONS
 from console.audit.models import AuditEvent
+from console.notices import rounds
 from provisioning import snapshots
 from tests.conftest import signed_in, with_token
 from tests.routes import Route, _of, _patterns, readable, routes
 from tests.samples import Samples
 from tests.unit.audit.bodies import body_of, prepare
-from tests.unit.audit.reaching import ROOMS, _plain, actions_reached
+from tests.unit.audit.reaching import ROOMS, _plain, actions_reached, downloads
 
 TABLE = Path(__file__).with_name("events_table.txt")
 # Sessions, and what the watcher is asked to read because somebody looks.
@@ -50,7 +52,6 @@ NOTED_BEFORE = {
     "POST /kubeconfigs/new/<int:pk>/": {"tenancy_givenkubeconfig"},
     "POST /api/v1/kubeconfigs/": {"tenancy_givenkubeconfig"},
 }
-CHANGING = [route for route in routes() if route.method != "GET"]
 
 
 @dataclass(frozen=True)
@@ -76,20 +77,25 @@ LINES = {line.way: line for line in _lines()}
 
 
 def starts() -> dict[str, tuple[Any, type | None]]:
-    """The code of each changing address, websocket and command, by its name in the table."""
+    """The code of each way that must have a line, by its name in the table."""
     from console.asgi import websocket_urlpatterns
 
     found: dict[str, tuple[Any, type | None]] = {}
     for path, pattern in _patterns(get_resolver(), ""):
         view: Any = pattern.callback
         cls = getattr(view, "cls", None) or getattr(view, "view_class", None)
-        for route in _of(path, pattern):
-            if route.method == "GET":
-                continue
+        ways = list(_of(path, pattern))
+        # A page that also takes a form gives its files in answer to that.
+        with_form = cls is None and len(ways) > 1
+        for route in ways:
             name = route.method.lower()
             name = (getattr(view, "actions", None) or {}).get(name, name)
             code = _plain(inspect.getattr_static(cls, name)) if cls else inspect.unwrap(view)
-            found.setdefault(str(route), (code, cls))
+            gives = route.method != "GET" or (not with_form and downloads(code, cls))
+            if gives or str(route) in LINES:
+                found.setdefault(str(route), (code, cls))
+    for look in rounds.Rounds()._looks:
+        found[f"ROUND {look.call.__module__}.{look.call.__qualname__}"] = (look.call, None)
     for pattern in websocket_urlpatterns:
         consumer = pattern.callback.consumer_class
         found[f"WS /{readable(str(pattern.pattern))}"] = (consumer, None)
@@ -104,14 +110,24 @@ def starts() -> dict[str, tuple[Any, type | None]]:
 STARTS = starts()
 
 
+def _named(way: str) -> str:
+    """The way with the view, consumer or function that it is, as module and name."""
+    code, cls = STARTS[way]
+    return f"{way} ({code.__module__}.{code.__qualname__}{f' of {cls.__name__}' if cls else ''})"
+
+
 def test_everything_that_changes_something_has_its_line() -> None:
     missing = sorted(set(STARTS) - set(LINES))
     left = sorted(set(LINES) - set(STARTS))
     assert not missing and not left, (
         "tests/unit/audit/events_table.txt differs from the code.\n"
-        + "".join(f"  changes something and says no event: {way}\n" for way in missing)
+        + "".join(
+            f"  changes or gives something and says no event: {_named(way)}\n" for way in missing
+        )
         + "".join(f"  is in the table only: {way}\n" for way in left)
-        + "Have it write an audit event and add its line; this file's first lines say how."
+        + "Have it call record() (console/audit/record.py) in the transaction of its change, with"
+        " an action of console/audit/catalogue.py, and add its line to the table, as the first"
+        " lines of tests/unit/audit/test_every_change.py say."
     )
 
 
@@ -175,7 +191,7 @@ def no_event(execute, sql: str, params: Any, many: bool, context: Any) -> Any:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("route", [r for r in CHANGING if LINES.get(str(r))], ids=str)
+@pytest.mark.parametrize("route", [r for r in routes() if str(r) in LINES], ids=str)
 def test_what_succeeds_has_its_event(route: Route, admin: User, samples: Samples) -> None:
     line = LINES[str(route)]
     client = with_token(admin) if route.is_api else signed_in(admin)

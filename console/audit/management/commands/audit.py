@@ -60,7 +60,8 @@ class Command(BaseCommand):
 
     def export(self, options: dict[str, Any]) -> None:
         after = {"file": str(options["file"])}
-        record("audit.exported", after=after, reason="manage.py audit export")
+        with transaction.atomic():
+            record("audit.exported", after=after, reason="manage.py audit export")
         with options["file"].open("w", encoding="utf-8", newline="\n") as out:
             out.writelines(exporting.lines(exporting.covered()))
         self.stdout.write(f"{options['file']} is written: check it with console/audit/verifier.py.")
