@@ -96,5 +96,5 @@ def test_the_list_takes_the_same_queries_for_2_and_for_40_events(
     for number in range(40):
         record("host.added", object_name=f"h{number}", actor=admin)
     auditor_client.get(PAGE)  # the look is recorded
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         auditor_client.get(PAGE)
