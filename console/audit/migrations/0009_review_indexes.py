@@ -40,8 +40,8 @@ INDEXES = (
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0005_archives'),
-        ('audit', '0006_streams'),
+        ('audit', '0007_saved_views'),
+        ('audit', '0007_saved_views'),
     ]
 
     operations = [
