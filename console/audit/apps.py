@@ -10,10 +10,10 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         """The watcher gives events their places, signs checkpoints and archives old events."""
         from console.audit import archiving, sealing
-        from console.audit.streams import lag
+        from console.audit.streams import lag, sending
         from console.notices import rounds
 
         rounds.register(sealing.round_of_sealing, sealing.SECONDS)
         rounds.register(archiving.round_of_archiving, archiving.SECONDS)
-        archiving.register_need("streams", lag.first_needed)
+        archiving.register_need("streams", sending.needed_from)
         rounds.register(lag.look, lag.LOOK_SECONDS)

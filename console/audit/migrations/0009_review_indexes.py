@@ -41,7 +41,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('audit', '0007_saved_views'),
-        ('audit', '0007_saved_views'),
     ]
 
     operations = [

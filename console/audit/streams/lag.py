@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Min
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -87,12 +86,6 @@ def lags() -> list[Lag]:
 def lag(stream: Stream) -> Lag:
     """One stream's lag."""
     return _lag(stream, sending.ends()[0], Pending.objects.count())
-
-
-def first_needed() -> int | None:
-    """The first position that some stream has not sent: older events may go to archives."""
-    found: int | None = Stream.objects.aggregate(first=Min("position"))["first"]
-    return found
 
 
 def look() -> None:
