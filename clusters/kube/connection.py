@@ -13,11 +13,11 @@ import orjson
 from clusters.kube import faults, library, outbound
 from clusters.kube.credentials import Credentials, tls_context
 from clusters.kube.errors import KubeError, ServerNotReady, UnexpectedAnswer
-from clusters.kube.impersonation import AGENT, Impersonation, in_the_name_of
+from clusters.kube.headers import headers_of
+from clusters.kube.impersonation import Impersonation, in_the_name_of
 from clusters.kube.listing import PLAIN, Listing, Page, bounded, walk
 from clusters.kube.nesting import too_deep
 from clusters.kube.watch import Watch
-from console.audit.cause import AUDIT_ID, audit_id, cause
 
 if TYPE_CHECKING:
     import urllib3
@@ -283,19 +283,8 @@ class Connection:
         body: JSON | None = None,
         more: Iterable[tuple[str, str]] = (),
     ) -> urllib3.HTTPResponse:
-        from urllib3 import HTTPHeaderDict
-
         url = f"{self.endpoint}{path}" + (f"?{urlencode(params)}" if params else "")
-        headers = HTTPHeaderDict({"Accept": accept, "User-Agent": AGENT})
-        if given := audit_id(self._cause or cause()):
-            headers.add(AUDIT_ID, given)
-        if self._token:
-            headers.add("Authorization", f"Bearer {self._token}")
-        for name, value in more:
-            if name == "User-Agent":
-                headers[name] = value
-            else:
-                headers.add(name, value)  # a second group is a second header
+        headers = headers_of(accept, self._token, self._cause, more)
         with faults.named(self.endpoint):
             answer = self._client.call_api(
                 method, url, header_params=headers, body=body, _request_timeout=timeout
