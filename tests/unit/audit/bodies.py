@@ -89,6 +89,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /snapshots/<int:pk>/delete/": {"confirm_name": "<snapshot>"},
     "POST /tenants/<slug:slug>/members/<int:pk>/": {"role": "developer"},
     "POST /hosts/<int:pk>/trust/": {"fingerprint": "<fingerprint>"},
+    "POST /audit/views/<int:pk>/": {"name": "other"},
+    "POST /audit/views/<int:pk>/remove/": NAMED,
     "POST /audit/streams/add/<str:kind>/": STREAM,
     "POST /audit/streams/<int:pk>/edit/": STREAM,
     "POST /audit/streams/<int:pk>/remove/": NAMED,
