@@ -46,6 +46,11 @@ class View:
         """Where the list shows it."""
         return f"{reverse('audit:list')}?{self.query}"
 
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        """(label, value) of each filter, as the list's form has them."""
+        return described(self.query)
+
 
 class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
     """Name, and whether others see it."""
@@ -94,6 +99,20 @@ def query_of(given: QueryDict) -> str:
     if found and given.get("view") == TIMELINE:
         found["view"] = TIMELINE
     return urlencode(sorted(found.items()))
+
+
+def described(query: str) -> list[tuple[str, str]]:
+    """(label, value) of each filter of a saved query, in the form's words."""
+    given = QueryDict(query)
+    form = AuditEventFilter(given, queryset=AuditEvent.objects.none()).form
+    found = []
+    for name, text in given.items():
+        field = form.fields.get(name)
+        choices = dict(getattr(field, "choices", ()))
+        # The timeline is the one that is no filter.
+        label = field.label if field else _("Show as")
+        found.append((str(label), str(choices.get(text, text if field else _("Timeline")))))
+    return found
 
 
 def problem_of(query: str, owner: User) -> str:

@@ -6,7 +6,7 @@ from typing import cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
@@ -36,7 +36,7 @@ def add(request: HttpRequest) -> HttpResponse:
     if form.is_valid() and saved.save(form, request):
         messages.success(request, _("The view “%(name)s” was saved.") % {"name": row.name})
         return redirect(saved.View(row.name, row.query).address)
-    context = {"form": form, "filters": list(QueryDict(query).items())}
+    context = {"form": form, "filters": saved.described(query)}
     return render(request, "audit/view_form.html", context)
 
 
@@ -50,7 +50,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("audit:views")
     # The form has put what was typed into its row.
     kept = SavedView.objects.get(pk=pk)
-    context = {"form": form, "row": kept, "filters": list(QueryDict(kept.query).items())}
+    context = {"form": form, "row": kept, "filters": saved.described(kept.query)}
     return render(request, "audit/view_form.html", context)
 
 

@@ -98,7 +98,6 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/v1/audit-streams/": {"kind": "webhook", **STREAM},
     "PATCH /api/v1/audit-streams/<pk>/": {"address": STREAM["address"]},
     "POST /api/v1/hosts/<pk>/trust/": {"fingerprint": "<fingerprint>"},
-    "POST /audit/views/<int:pk>/": {"name": "renamed"},
     "POST /api/v1/pools/": {"cluster": "<cluster>", "name": "fast"},
     "POST /api/v1/notice-channels/": {"type": "webhook", **HOOK},
     "PATCH /api/v1/notice-channels/<pk>/": HOOK,

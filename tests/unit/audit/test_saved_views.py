@@ -38,6 +38,8 @@ def test_a_view_is_saved_opened_renamed_and_deleted(auditor_client: Client, admi
     answer = auditor_client.get(f"{PAGE}?{row.query}")
     assert [event.object_name for event in answer.context["events"]] == ["alpha"]
     assert b'aria-current="page">New hosts' in answer.content
+    told = auditor_client.get(VIEWS).content.decode()
+    assert "Action: Added a host" in told and "Show as: Timeline" in told
     auditor_client.post(f"{VIEWS}{row.pk}/", {"name": "Hosts", "shared": "on"})
     row.refresh_from_db()
     assert (row.name, row.shared) == ("Hosts", True)
