@@ -65,12 +65,11 @@ def _batch(start: int, end: int, grown: _Subtrees) -> None:
     with connection.cursor() as cursor:
         names = ", ".join(f'"{field.column}"' for field in fields)
         cursor.executemany(
-            f"INSERT INTO audit_auditevent ({names}) "  # noqa: S608 (our own column names)
-            f"VALUES ({', '.join(['%s'] * len(fields))})",
+            f"INSERT INTO audit_auditevent ({names}) VALUES ({', '.join(['%s'] * len(fields))})",
             events,
         )
         cursor.executemany(
-            f"INSERT INTO {Leaf._meta.db_table} (position, event_id, hash) VALUES (%s, %s, %s)",  # noqa: S608
+            f"INSERT INTO {Leaf._meta.db_table} (position, event_id, hash) VALUES (%s, %s, %s)",
             leaves,
         )
     Subtree.objects.bulk_create(Subtree(level=a, index=b, hash=c) for a, b, c in grown.take())
