@@ -242,6 +242,35 @@ def test_a_slow_cluster_holds_up_its_forgetting_for_seconds_and_what_is_left_is_
     assert "ClusterRole flotilla:console" in left
 
 
+def told_of(row: ClusterImport) -> list[str]:
+    """What the record says of an import, apart from the cluster that it made."""
+    past = timezone.now() - timedelta(hours=2)
+    ClusterImport.objects.filter(pk=row.pk).update(expires=past)
+    importing.discard_old()
+    importing.discard_old()
+    assert not ClusterImport.objects.exists()
+    found = AuditEvent.objects.filter(action__startswith="cluster.import_")
+    return list(found.order_by("pk").values_list("action", flat=True))
+
+
+def test_credentials_that_nobody_used_are_recorded_when_they_come_and_when_they_go(
+    admin_client, admin, server
+):
+    row = checked(admin_client, kubeconfig(server))
+    assert told_of(row) == ["cluster.import_begun", "cluster.import_dropped"]
+    begun, dropped = AuditEvent.objects.filter(action__startswith="cluster.import_").order_by("pk")
+    assert (begun.actor, dropped.actor) == (admin, None)
+    assert begun.object_name == dropped.object_name != ""
+    assert dropped.reason == "its time was over"
+
+
+def test_an_import_that_was_saved_is_not_said_to_be_dropped(admin_client, server):
+    row = checked(admin_client, kubeconfig(server))
+    save(admin_client, row, "given")
+    assert Cluster.objects.exists()
+    assert told_of(row) == ["cluster.import_begun"]
+
+
 def test_an_exchange_that_is_under_way_is_not_thrown_away(admin_client, admin, server):
     row = checked(admin_client, kubeconfig(server))
     save(admin_client, row, "account")
