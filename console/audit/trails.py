@@ -57,6 +57,9 @@ def trails(event: AuditEvent) -> dict[str, Trail]:
         found.append(Trail("tenant", text, {"tenant": event.tenant_name}))
     if thing := _object(event):
         found.append(Trail("object", _("Everything that happened to this object"), thing))
+    elif event.object_name:
+        text = _("Everything with “%(name)s” in its object's name") % {"name": event.object_name}
+        found.append(Trail("object", text, {"object": event.object_name}))
     if event.session:
         query = {"session": event.session}
         found.append(Trail("session", _("Everything of this session"), query))
@@ -89,7 +92,7 @@ def neighbours(event: AuditEvent) -> list[Neighbours]:
 def _object(event: AuditEvent) -> dict[str, str]:
     if event.object_type and event.object_id:
         return {"object": f"{event.object_type}/{event.object_id}"}
-    return {"object": event.object_name} if event.object_name else {}
+    return {}
 
 
 def _day(moment: datetime) -> dict[str, str]:
