@@ -12,6 +12,7 @@ import clusters.api_pods
 import clusters.api_pools
 import console.audit.api
 import console.audit.api_archives
+import console.audit.api_verifications
 import console.audit.streams.api
 import console.notices.api
 import console.notices.api_expiry
@@ -40,6 +41,7 @@ for module in (
     console.audit.api,
     console.audit.streams.api,
     console.audit.api_archives,
+    console.audit.api_verifications,
     console.notices.api,
     provisioning.api_clusters,
     provisioning.api_credentials,

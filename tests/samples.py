@@ -17,7 +17,7 @@ from clusters.models import (
     WatchedKind,
 )
 from console.accounts.models import ApiToken, Role, User
-from console.audit.models import Archive, AuditEvent, SavedView, Stream
+from console.audit.models import Archive, AuditEvent, SavedView, Stream, Verification
 from console.audit.record import record
 from console.notices.models import Channel, Delivery, Notice, Rule
 from console.notices.telling import tell
@@ -211,6 +211,11 @@ class Samples:
             }  # fmt: skip
         if word == "audit" and "streams" in route.path:
             values["pk"] = self.stream.pk
+        if "verifications" in route.path:
+            # A test that visits them all in turn has canceled it an address before.
+            waiting = Verification.objects.filter(state="waiting").first()
+            verification = waiting or Verification.objects.create(by=self.person)
+            rows["audit"] = rows["audit-verifications"] = verification
         if word == "groups":
             values["user_pk"] = self.person.pk
         if "import" in route.path:

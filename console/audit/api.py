@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -14,7 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
-from console.audit import exporting, looking, review
+from console.accounts.models import User
+from console.audit import exporting, looking, review, verifications
+from console.audit.api_verifications import VerificationSerializer
 from console.audit.filters import AuditEventFilter
 from console.audit.models import AuditEvent
 from console.audit.signing import key_rows
@@ -109,17 +111,20 @@ class AuditEventViewSet(viewsets.ReadOnlyModelViewSet[AuditEvent]):
             }
         )
 
-    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=None, responses={200: OpenApiTypes.OBJECT, 202: VerificationSerializer})
     @action(detail=False, methods=["post"], filterset_class=None, pagination_class=None)
     def verify(self, request: Request) -> Response:
         """Verify what is new since the last verification; `?whole=true`: everything.
 
-        409 when that is more than a request can wait for.
+        202 when that is more than a request can wait for: Location leads to the verification,
+        which the watcher carries out.
         """
         whole = flag(request, "whole")
-        if review.state()["size"] - (0 if whole else review.last_good()) > review.PAGE_EVENTS:
-            text = _("That is too much for a page: run manage.py audit verify on the console.")
-            return Response(problem(409, text, request=request), status=409)
+        if verifications.is_long(whole=whole):
+            row = verifications.ask(whole=whole, by=cast(User, request.user), request=request)
+            where = request.build_absolute_uri(f"/api/v1/audit-verifications/{row.pk}/")
+            told = VerificationSerializer(row).data | {"url": where}
+            return Response(told, status=202, headers={"Location": where})
         report = review.verified(whole=whole, request=request)
         findings = [
             {"kind": one.kind, "position": one.position, "text": one.text}

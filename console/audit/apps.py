@@ -9,7 +9,7 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         """The watcher gives events their places, signs checkpoints and archives old events."""
-        from console.audit import archiving, sealing
+        from console.audit import archiving, sealing, verifications
         from console.audit.streams import lag, sending
         from console.notices import rounds
 
@@ -17,3 +17,4 @@ class AuditConfig(AppConfig):
         rounds.register(archiving.round_of_archiving, archiving.SECONDS)
         archiving.register_need("streams", sending.needed_from)
         rounds.register(lag.look, lag.LOOK_SECONDS)
+        rounds.register(verifications.look, verifications.LOOK_SECONDS)

@@ -139,6 +139,8 @@ ACTIONS: Mapping[str, str | Promise] = {
     "namespace.app_downloaded": _("Downloaded the manifest of an application by quick start"),
     "namespace.app_removed": _("Removed an application of quick start"),
     "audit.verified": _("Verified the audit record"),
+    "audit.verification_asked": _("Asked for a verification of the audit record"),
+    "audit.verification_canceled": _("Canceled a verification of the audit record"),
     "audit.sealed": _("Gave audit events their places by hand"),
     "audit.viewed": _("Looked at the audit record"),
     "audit.event_viewed": _("Looked at one audit event"),

@@ -19,6 +19,7 @@ from console.audit.models_proof import (
     Witness,
 )
 from console.audit.models_streams import Stream, StreamKind
+from console.audit.models_verifications import Verification
 from console.audit.models_views import SavedView
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "StreamKind",
     "Subtree",
     "Tree",
+    "Verification",
     "Witness",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from console.audit import sealing, witness
@@ -18,15 +18,27 @@ ACTION = "audit.verified"
 PAGE_EVENTS = 20_000
 
 
-def verified(*, whole: bool, request: Any = None, more: Sequence[Note] = ()) -> Report:
+def verified(
+    *,
+    whole: bool,
+    request: Any = None,
+    more: Sequence[Note] = (),
+    progress: Callable[[int], None] = lambda _position: None,
+) -> Report:
     """Verify the record and write down that and with what result it was done.
 
     whole: everything, or what is new since the last verification, where that found nothing.
-    more: checkpoints of witnesses besides the configured file's. Raises OSError when that
-    file cannot be read.
+    more: checkpoints of witnesses besides the configured file's. progress is told the position
+    that it has come to. Raises OSError when that file cannot be read.
     """
     start = 0 if whole else last_good()
-    report = verify(start, [*witness.kept(), *more])
+    report = verify(start, [*witness.kept(), *more], progress)
+    told(report, request=request)
+    return report
+
+
+def told(report: Report, *, request: Any = None) -> None:
+    """The event of a verification and its result."""
     record(
         ACTION,
         request=request,
@@ -40,7 +52,6 @@ def verified(*, whole: bool, request: Any = None, more: Sequence[Note] = ()) -> 
         outcome="success" if report.ok else "failure",
         object_name="audit",
     )
-    return report
 
 
 def last_good() -> int:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from console.audit import views, views_archives, views_event, views_export, views_saved
+from console.audit import (
+    views,
+    views_archives,
+    views_event,
+    views_export,
+    views_saved,
+    views_verifications,
+)
 
 app_name = "audit"
 
@@ -16,6 +23,12 @@ urlpatterns = [
     path("views/add/", views_saved.add, name="view-add"),
     path("views/<int:pk>/", views_saved.edit, name="view-edit"),
     path("views/<int:pk>/remove/", views_saved.remove, name="view-remove"),
+    path("verifications/<int:pk>/", views_verifications.verification, name="verification"),
+    path(
+        "verifications/<int:pk>/cancel/",
+        views_verifications.verification_cancel,
+        name="verification-cancel",
+    ),
     path("streams/", include("console.audit.streams.urls")),
     path("<int:pk>/", views_event.event, name="event"),
     path("<int:pk>/proof/", views_event.proof, name="event-proof"),

@@ -13,16 +13,17 @@ from django.utils.translation import gettext as _
 
 from console.accounts.models import User
 from console.accounts.permissions import requires
-from console.audit import elsewhere, looking, review, saved, timeline
+from console.audit import elsewhere, looking, review, saved, timeline, verifications
 from console.audit.catalogue import ACTIONS
 from console.audit.diff import diff
 from console.audit.filters import AuditEventFilter
-from console.audit.models import Archive, AuditEvent
+from console.audit.models import Archive, AuditEvent, Verification
 from console.audit.trails import trails
 from console.ui.lists import keyset
 
 # So many changed fields of an event are in the list; its own page has all.
 LIST_FIELDS = 20
+LAST_VERIFICATIONS = 10
 
 
 @requires(GET="audit.view")
@@ -66,14 +67,16 @@ def events(request: HttpRequest) -> HttpResponse:
 
 @requires(GET="audit.view", POST="audit.view")
 def proof(request: HttpRequest) -> HttpResponse:
-    """How far the record is proved; POST verifies what is new, or everything."""
+    """How far the record is proved; POST verifies what is new, or everything.
+
+    What is too long for a request is for the watcher, with a page of its own.
+    """
     found = review.state()
     if request.method == "POST":
         whole = request.POST.get("whole") == "1"
-        if found["size"] - (0 if whole else review.last_good()) > review.PAGE_EVENTS:
-            text = _("That is too much for a page: run manage.py audit verify on the console.")
-            messages.warning(request, text)
-            return redirect("audit:proof")
+        if verifications.is_long(whole=whole):
+            row = verifications.ask(whole=whole, by=cast(User, request.user), request=request)
+            return redirect("audit:verification", pk=row.pk)
         try:
             report = review.verified(whole=whole, request=request)
         except OSError as error:
@@ -83,4 +86,5 @@ def proof(request: HttpRequest) -> HttpResponse:
         if report.ok:
             messages.success(request, _("Verified: nothing was altered."))
         return redirect("audit:proof")
+    found["verifications"] = Verification.objects.all()[:LAST_VERIFICATIONS]
     return render(request, "audit/proof.html", found)

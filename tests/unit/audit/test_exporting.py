@@ -241,14 +241,14 @@ def test_verifying_on_the_page_and_over_rest(page: Client, auditor_api: APIClien
     assert AuditEvent.objects.filter(action="audit.verified", outcome="failure").count() == 2
 
 
-def test_a_log_too_long_for_a_page_is_left_to_the_command(
+def test_a_log_too_long_for_a_page_is_left_to_the_watcher(
     page: Client, auditor_api: APIClient, monkeypatch
 ) -> None:
     from console.audit import review
 
     sealing.seal()
     monkeypatch.setattr(review, "PAGE_EVENTS", 5)
-    assert "manage.py audit verify" in page.get("/audit/proof/").content.decode()
-    assert auditor_api.post("/api/v1/audit-events/verify/").status_code == 409
-    page.post("/audit/proof/")
+    assert "the watcher does it" in page.get("/audit/proof/").content.decode()
+    assert auditor_api.post("/api/v1/audit-events/verify/").status_code == 202
+    assert page.post("/audit/proof/")["Location"].startswith("/audit/verifications/")
     assert not AuditEvent.objects.filter(action="audit.verified").exists()

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from console.audit import command_archives, exporting, review, sealing, witness
+from console.audit.command_progress import Progress
 from console.audit.models import Tree
 from console.audit.record import record
 from console.audit.signing import signer
@@ -46,7 +47,13 @@ class Command(BaseCommand):
     def verify(self, options: dict[str, Any]) -> None:
         more = options["checkpoints"]
         notes = witnessed(more.read_text(encoding="utf-8")) if more else []
-        report = review.verified(whole=not options["incremental"], more=notes)
+        whole = not options["incremental"]
+        size = Tree.objects.values_list("size", flat=True).first() or 0
+        progress = Progress(self.stdout, size, 0 if whole else review.last_good())
+        try:
+            report = review.verified(whole=whole, more=notes, progress=progress)
+        finally:
+            progress.end()
         for finding in report.findings:
             self.stdout.write(f"{finding.kind}: {finding.text}")
         count, age = sealing.unproved()
