@@ -32,8 +32,9 @@ class TenantAuditEventSerializer(AuditEventSerializer):
     withheld = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta(AuditEventSerializer.Meta):
-        fields = (*AuditEventSerializer.Meta.fields, "withheld")
-        read_only_fields = fields
+        # A longer tuple than the base's, which is what the checker minds.
+        fields = (*AuditEventSerializer.Meta.fields, "withheld")  # type: ignore[assignment]
+        read_only_fields = fields  # type: ignore[assignment]
 
     def to_representation(self, instance: AuditEvent) -> Any:
         """The event without what the reader may not see."""
