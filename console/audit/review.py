@@ -73,6 +73,8 @@ def state() -> dict[str, Any]:
     count, age = sealing.unproved()
     kept = [row for row in Witness.objects.order_by("name") if row.name in witness.places()]
     away: list[Witness | lag.Holder] = [*kept, *lag.holders()]
+    outside = max((row.size for row in away), default=0)
+    beyond, beyond_age = sealing.unproved(covered=outside) if away else (0, None)
     last = AuditEvent.objects.filter(action=ACTION).order_by("-pk").first()
     return {
         "size": tree.size if tree else 0,
@@ -82,7 +84,9 @@ def state() -> dict[str, Any]:
         "unproved": count,
         "unproved_seconds": round(age.total_seconds()) if age else 0,
         "witnesses": away,
-        "outside": max((row.size for row in away), default=0),
+        "outside": outside,
+        "unwitnessed": beyond,
+        "unwitnessed_seconds": round(beyond_age.total_seconds()) if beyond_age else 0,
         "last": last,
         "too_many": (tree.size if tree else 0) - last_good() > PAGE_EVENTS,
     }

@@ -115,9 +115,17 @@ def _complete_subtrees(before: int, size: int) -> None:
         level += STEP
 
 
-def unproved(now: datetime | None = None) -> tuple[int, timedelta | None]:
-    """Events that no checkpoint covers, and for how long the oldest of them has been so."""
-    last = Checkpoint.objects.values_list("size", flat=True).first() or 0
+def unproved(
+    now: datetime | None = None, *, covered: int | None = None
+) -> tuple[int, timedelta | None]:
+    """Events that no checkpoint covers, and for how long the oldest of them has been so.
+
+    covered: so many are, as those of the last checkpoint that a witness has; None: those of the
+    last one that there is.
+    """
+    last = covered
+    if last is None:
+        last = Checkpoint.objects.values_list("size", flat=True).first() or 0
     size = Tree.objects.values_list("size", flat=True).first() or 0
     waiting = Pending.objects.count()
     first = (

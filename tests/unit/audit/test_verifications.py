@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from console.accounts.models import User
-from console.audit import review, sealing, verifications, verifying
+from console.audit import review, sealing, verifications, verifying, witness
 from console.audit.models import AuditEvent, Verification
 from console.audit.record import record
 from tests.unit.audit.tampering import guard, tamper
@@ -157,3 +157,20 @@ def test_operators_and_others_see_none(log, auditor: User, operator_client: Clie
     row = verifications.ask(whole=True, by=auditor)
     assert operator_client.get(f"/audit/verifications/{row.pk}/").status_code == 404
     assert operator_client.post(f"/audit/verifications/{row.pk}/cancel/").status_code == 404
+
+
+def test_the_page_says_what_no_witness_has(
+    log, admin: User, auditor_client: Client, settings: Any, tmp_path: Any
+) -> None:
+    assert "At no witness yet" not in auditor_client.get("/audit/proof/").content.decode()
+    settings.AUDIT_CHECKPOINT_FILE = str(tmp_path / "witness")
+    sealing.seal()
+    sealing.checkpoint(force=True)
+    witness.send_new()
+    for number in range(3):
+        record("host.added", object_name=f"late{number}", actor=admin)
+    sealing.seal()
+    sealing.checkpoint(force=True)
+    told = auditor_client.get("/audit/proof/")
+    assert (told.context["unproved"], told.context["unwitnessed"]) == (0, 3)
+    assert "3 events of the last" in told.content.decode()
