@@ -58,11 +58,25 @@ def stamp(event: AuditEvent) -> str:
     return f"{key_id}:{_mac(event, key_id)}"
 
 
-def stamp_fits(event: AuditEvent) -> bool | None:
-    """Whether this console wrote the event; None when the key of its stamp is gone."""
+def stamp_fits(
+    event: AuditEvent, data: bytes | None = None, keys: dict[str, bytes | None] | None = None
+) -> bool | None:
+    """Whether this console wrote the event; None when the key of its stamp is gone.
+
+    data: the event's content, where it is known already. keys: those of earlier calls by their
+    id, for whoever asks for many events in a row.
+    """
     key_id, _separator, mac = event.stamp.partition(":")
-    expected = _mac(event, key_id) if key_id else ""
-    return None if expected is None else hmac.compare_digest(mac.encode(), expected.encode())
+    if not key_id:
+        return False
+    keys = {} if keys is None else keys
+    if key_id not in keys:
+        keys[key_id] = derived(STAMP_PURPOSE, key_id)
+    key = keys[key_id]
+    if key is None:
+        return None
+    expected = hmac.digest(key, content(plain(event)) if data is None else data, "sha256").hex()
+    return hmac.compare_digest(mac.encode(), expected.encode())
 
 
 def _mac(event: AuditEvent, key_id: str) -> str | None:

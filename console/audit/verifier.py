@@ -42,6 +42,8 @@ CSV_FILE, MANIFEST_FILE = "events.csv", "manifest.json"
 MANIFEST_LIMIT = 16 << 20
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 _ED25519 = b"\x01"
+# One for all: json.dumps makes a new one for each text.
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class NoteError(ValueError):
@@ -57,14 +59,14 @@ def canonical(value: Any) -> str:
     Strings are escaped as little as JSON allows. A number is written as its exact decimal
     value without exponent, sign of zero and needless zeros: 1.50 is 1.5, 1e3 is 1000.
     """
+    if isinstance(value, str):
+        return _quoted(str(value))
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, float):
         return _number(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
         pairs = sorted((str(name), item) for name, item in value.items())
         return "{" + ",".join(f"{canonical(n)}:{canonical(v)}" for n, v in pairs) + "}"

@@ -285,7 +285,8 @@ def _one(report: Report, leaf: Leaf, event: AuditEvent | None, stamps: _Stamps) 
         text = _("Position %(position)s: event %(event)s was removed.")
         report.add("removed", text % place, leaf.position)
         return
-    found = leaf_hash(content(plain(event)))
+    data = content(plain(event))
+    found = leaf_hash(data)
     if found != bytes(leaf.hash) and len(report.findings) < MOST:
         other = Leaf.objects.filter(hash=found).exclude(position=leaf.position).first()
         if other is not None:
@@ -297,7 +298,7 @@ def _one(report: Report, leaf: Leaf, event: AuditEvent | None, stamps: _Stamps) 
             return
         text = _("Position %(position)s: event %(event)s was altered.")
         report.add("altered", text % place, leaf.position)
-    elif not stamps.good(event, leaf.position):
+    elif not stamps.good(event, leaf.position, data):
         text = _(
             "Position %(position)s: event %(event)s was not written by this console, or was "
             "altered before it got its place: its stamp does not fit."
@@ -343,15 +344,16 @@ class _Stamps:
 
     def __init__(self, adopted: int, points: Sequence[Note], keys: Sequence[PublicKey]) -> None:
         self._adopted = adopted
+        self._keys: dict[str, bytes | None] = {}
         names = dict(AuditKey.objects.values_list("public", "key_id"))
         signers = [(point, names.get(str(point.signer(keys)), "")) for point in points]
         self._ends = {name: _end_of_use(name, signers) for _point, name in signers if name}
 
-    def good(self, event: AuditEvent, position: int) -> bool:
-        """For an event at this position, or that will come there."""
+    def good(self, event: AuditEvent, position: int, data: bytes | None = None) -> bool:
+        """For an event at this position, or that will come there. data: its content if known."""
         if not event.stamp:
             return position < self._adopted
-        fits = stamp_fits(event)
+        fits = stamp_fits(event, data, self._keys)
         if fits is None:
             end = self._ends.get(event.stamp.partition(":")[0], 0)
             return end is None or position < end
