@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 from bench.console import Console
 from bench.report import Result, machine_facts, table
@@ -34,6 +35,7 @@ MEASUREMENTS = {
     "tenants": "bench.tenants",
     "reconcile": "bench.reconcile",
     "peer": "bench.peer",
+    "audit": "bench.audit_speed",
 }
 
 
@@ -44,6 +46,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
     parser.add_argument(
         "--minutes", type=float, default=10, help="how long failover watches a busy machine (10)"
+    )
+    parser.add_argument(
+        "--events", type=int, default=100_000, help="how many events audit looks at (100,000)"
     )
     parser.add_argument("--json", type=Path, help="write everything to this file too")
     parser.add_argument("--check", action="store_true", help="exit 1 when an aim is missed")
@@ -68,7 +73,9 @@ def main() -> int:
 
 def _measure(name: str, console: Console, options: argparse.Namespace) -> Result:
     module = importlib.import_module(MEASUREMENTS[name])
-    more = {"minutes": options.minutes} if name == "failover" else {}
+    more: dict[str, Any] = {"minutes": options.minutes} if name == "failover" else {}
+    if name == "audit":
+        more = {"events": options.events}
     try:
         result: Result = module.measure(console, options.rounds, **more)
     except Exception as error:  # the other measurements go on
