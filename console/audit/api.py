@@ -16,6 +16,7 @@ from rest_framework.routers import BaseRouter
 
 from console.accounts.models import User
 from console.audit import exporting, looking, review, verifications
+from console.audit.api_pages import AuditEventPage
 from console.audit.api_verifications import VerificationSerializer
 from console.audit.filters import AuditEventFilter
 from console.audit.models import AuditEvent
@@ -67,6 +68,7 @@ class AuditEventViewSet(viewsets.ReadOnlyModelViewSet[AuditEvent]):
     queryset = AuditEvent.objects.all()
     serializer_class = AuditEventSerializer
     filterset_class = AuditEventFilter
+    pagination_class = AuditEventPage
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Events, newest first. Looking is itself recorded."""

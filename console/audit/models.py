@@ -93,7 +93,7 @@ class AuditEvent(models.Model):
         indexes = (
             models.Index(fields=("cluster_key", "id"), name="audit_by_cluster"),
             models.Index(fields=("tenant_key", "id"), name="audit_by_tenant"),
-            # What the list is narrowed down by, each in the list's order (docs/audit.md, "Speed").
+            # What the list is narrowed down by, each in the list's order.
             models.Index(Lower("actor_name"), "id", name="audit_by_who"),
             models.Index(Lower("cluster_name"), "id", name="audit_by_cluster_name"),
             models.Index(Lower("tenant_name"), "id", name="audit_by_tenant_name"),

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from console.audit.filters import AuditEventFilter
+from console.audit.lookback import look
 from console.audit.models import AuditEvent
 
 
@@ -82,10 +83,11 @@ def neighbours(event: AuditEvent) -> list[Neighbours]:
     for label, query in wanted:
         # The filter of the list, so that both go by the same indexes.
         rows = AuditEventFilter(query, queryset=AuditEvent.objects.all()).qs
-        older = rows.filter(pk__lt=event.pk).order_by("-pk").first()
-        newer = rows.filter(pk__gt=event.pk).order_by("pk").first()
+        # A part of a name has no index: neighbours that are far away are not looked for.
+        older = look(rows, event.pk, 1).rows
+        newer = look(rows, event.pk, 1, upwards=True).rows
         if older or newer:
-            found.append(Neighbours(label, older, newer))
+            found.append(Neighbours(label, next(iter(older), None), next(iter(newer), None)))
     return found
 
 

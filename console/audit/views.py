@@ -13,7 +13,15 @@ from django.utils.translation import gettext as _
 
 from console.accounts.models import User
 from console.accounts.permissions import requires
-from console.audit import elsewhere, looking, review, saved, timeline, verifications
+from console.audit import (
+    elsewhere,
+    lookback,
+    looking,
+    review,
+    saved,
+    timeline,
+    verifications,
+)
 from console.audit.catalogue import ACTIONS
 from console.audit.diff import diff
 from console.audit.filters import AuditEventFilter
@@ -30,7 +38,10 @@ LAST_VERIFICATIONS = 10
 def events(request: HttpRequest) -> HttpResponse:
     """Events, newest first, narrowed down by the filter bar; as a table or on a timeline."""
     found = AuditEventFilter(request.GET, queryset=AuditEvent.objects.all())
-    page = keyset(request, found.qs, sorts=("-id",), ends=True)
+    if found.is_valid() and found.searches:
+        page = lookback.page(request, found.qs)
+    else:
+        page = keyset(request, found.qs, sorts=("-id",), ends=True)
     chosen = looking.chosen(found)
     page = replace(page, filtered=bool(chosen))
     for event in page.rows:

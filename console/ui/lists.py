@@ -97,8 +97,8 @@ def keyset(
         previous=_address(request, "before", rows[0], columns) if rows and before else "",
         sort=sort,
         filtered=any(value for key, value in request.GET.items() if key not in NO_FILTER),
-        first=_end(request, {}) if ends and rows and before else "",
-        last=_end(request, {"before": END}) if ends and rows and after else "",
+        first=end_address(request, {}) if ends and rows and before else "",
+        last=end_address(request, {"before": END}) if ends and rows and after else "",
     )
 
 
@@ -135,7 +135,8 @@ def _beyond(
         return queryset
 
 
-def _end(request: HttpRequest, place: dict[str, str]) -> str:
+def end_address(request: HttpRequest, place: dict[str, str]) -> str:
+    """The address of the list's first page, or with `{"before": END}` of its last one."""
     query = request.GET.copy()
     for key in PLACE:
         query.pop(key, None)
@@ -144,13 +145,21 @@ def _end(request: HttpRequest, place: dict[str, str]) -> str:
 
 
 def _address(request: HttpRequest, way: str, row: Model, columns: Sequence[str]) -> str:
-    query = request.GET.copy()
-    for key in PLACE:
-        query.pop(key, None)
-    values = [_value(row, column) for column in columns]
-    raw = json.dumps([*values, row.pk], default=str).encode()
-    query[way] = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    return f"?{query.urlencode()}"
+    return address_of_place(request, way, *(_value(row, column) for column in columns), row.pk)
+
+
+def address_of_place(request: HttpRequest, way: str, *place: Any) -> str:
+    """The address of the page "after" or "before" a place: a row's columns and its key."""
+    raw = json.dumps(place, default=str).encode()
+    return end_address(request, {way: base64.urlsafe_b64encode(raw).decode().rstrip("=")})
+
+
+def read_place(text: str) -> int | None:
+    """The key of a place in a list that is sorted by keys alone; None for what is no place."""
+    cursor = _read_cursor(text, 1)
+    key: Any = cursor[0] if cursor else None
+    # Databases count to 2^63.
+    return key if isinstance(key, int) and 0 <= key < 2**62 else None
 
 
 def _value(row: Model, column: str) -> Any:
