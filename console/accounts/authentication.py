@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
+from django.db import OperationalError
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,6 +14,8 @@ from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from console.accounts.models import ApiToken, User
+
+log = logging.getLogger(__name__)
 
 LAST_USED_STEP = timedelta(minutes=1)
 
@@ -62,6 +66,10 @@ def _mark_used(token: ApiToken) -> None:
     # At most one write a minute: a busy script would otherwise write with every request.
     now = timezone.now()
     if token.last_used is None or token.last_used < now - LAST_USED_STEP:
-        ApiToken.objects.filter(
-            Q(last_used=None) | Q(last_used__lt=now - LAST_USED_STEP), pk=token.pk
-        ).update(last_used=now)
+        try:
+            ApiToken.objects.filter(
+                Q(last_used=None) | Q(last_used__lt=now - LAST_USED_STEP), pk=token.pk
+            ).update(last_used=now)
+        except OperationalError as error:
+            # A full disk: whoever looks goes on looking, what changes something fails by itself.
+            log.warning("the use of a token could not be noted: %s", error)

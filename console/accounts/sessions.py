@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from importlib import import_module
@@ -9,12 +10,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.models import Session
+from django.db import OperationalError, transaction
 from django.utils.crypto import constant_time_compare
 
 from console.accounts.models import User
 from console.accounts.permissions import allowed_at
+
+log = logging.getLogger(__name__)
 
 STARTED = "flotilla_started"  # when the person signed in
 SEEN = "flotilla_seen"  # when the session was last renewed
@@ -38,10 +42,24 @@ def is_over(session: SessionBase | dict[str, Any], now: float | None = None) -> 
 
 
 def renew(session: SessionBase, now: float | None = None) -> None:
-    """Start the idle time anew; written at most once a minute."""
+    """Start the idle time anew; written at most once a minute.
+
+    Where it cannot be written (a full disk) the person goes on looking, and the idle time runs.
+    """
     now = now or time.time()
-    if now >= session[SEEN] + RENEW_SECONDS:
-        session[SEEN] = int(now)
+    seen = session[SEEN]
+    if now < seen + RENEW_SECONDS:
+        return
+    session[SEEN] = int(now)
+    try:
+        with transaction.atomic():
+            session.save(must_create=False)
+    except OperationalError as error:
+        log.warning("a session could not be renewed: %s", error)
+        session[SEEN] = seen
+        session.modified = False
+    except UpdateError:
+        session.modified = True  # ended meanwhile: Django's middleware says so
 
 
 def end_all(user: User, *, keep: str | None = None) -> int:

@@ -20,6 +20,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from console.ui.unwritable import unwritable
+
 log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
@@ -121,6 +123,12 @@ def _unexpected(request: Any) -> Response:
     django_request: HttpRequest | None = getattr(request, "_request", None)
     log.error("unexpected error in the API", exc_info=sys.exc_info())
     got_request_exception.send(sender=problem_details, request=django_request)
+    if found := unwritable(sys.exc_info()[1]):
+        # Who it is was found out before, or not: no new question to the database here.
+        known = getattr(request, "_auth", None) is not None
+        parts = [found.cause, found.detail if known else "", found.mend]
+        told = problem(503, " ".join(filter(None, parts)), request=request, title=found.title)
+        return Response(told, status=503, content_type=PROBLEM_TYPE)
     detail = _("The console made a mistake. Quote the instance to whoever runs it.")
     return Response(problem(500, detail, request=request), status=500, content_type=PROBLEM_TYPE)
 
