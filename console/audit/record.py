@@ -15,6 +15,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models, transaction
 
 from console.accounts.models import User
+from console.audit.bounds import DEPTH_LIMIT, Budget
 from console.audit.canonical import stamp
 from console.audit.catalogue import ACTIONS
 from console.audit.cause import cause
@@ -25,6 +26,7 @@ from console.secrets.redact import MASK, mask_text, mask_value
 NAME_LIMIT = 255
 REASON_LIMIT = 4000
 AGENT_LIMIT = 200
+NUMBER_BITS = 1024
 PLACES = {"cluster": "clusters.cluster", "tenant": "tenancy.tenant"}
 
 
@@ -167,8 +169,11 @@ def _fields(given: Mapping[str, Any] | models.Model | None) -> dict[str, Any]:
     if given is None:
         return {}
     if isinstance(given, models.Model):
-        return snapshot(given)
-    return {_text(name): _plain(_text(name), value) for name, value in given.items()}
+        fields = snapshot(given)
+    else:
+        fields = {_text(name): _plain(_text(name), value) for name, value in given.items()}
+    kept: dict[str, Any] = Budget().bounded(fields)
+    return kept
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -176,18 +181,24 @@ def _plain(name: str, value: Any) -> Any:
     return mask_value(name, _as_json(value))
 
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {_text(key): _as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_as_json(item) for item in value]
+def _as_json(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _entries(value, depth)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)  # JSON knows no infinity
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return _text(value)
+    if isinstance(value, int) and value.bit_length() > NUMBER_BITS:
+        return hex(value)  # Python writes no longer number in decimal
+    return value if value is None or isinstance(value, bool | int | float) else _text(value)
+
+
+def _entries(value: Any, depth: int) -> Any:
+    if depth >= DEPTH_LIMIT:
+        return f"… {len(value)} entries left out, too deep"
+    if isinstance(value, Mapping):
+        return {_text(key): _as_json(item, depth + 1) for key, item in value.items()}
+    return [_as_json(item, depth + 1) for item in value]
 
 
 def _text(value: Any) -> str:
