@@ -8,7 +8,10 @@ from typing import Any
 
 MASK = "••••"
 
-_NAME = re.compile(r"password|secret|token|private|passphrase", re.IGNORECASE)
+_NAME = re.compile(
+    r"passw(?:or)?d|secret|token|private|passphrase|authorization|cookie|api[-_]?key|kubeconfig$",
+    re.IGNORECASE,
+)
 _SHAPES = (
     # PEM and OpenSSH private keys, also when the end was cut off.
     re.compile(
@@ -17,6 +20,24 @@ _SHAPES = (
     re.compile(r"\bflo_[A-Za-z0-9_-]{16,}"),  # API tokens of the console
     re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),  # JSON web tokens
     re.compile(r"\b[0-9a-f]{8}:gAAAA[A-Za-z0-9_=-]+"),  # values under the key ring
+)
+# What stands before a secret stays, so that one can see what it was.
+_AFTER = (
+    # A header, as curl writes it or as Python shows a mapping.
+    re.compile(
+        r"(?P<kept>\bauthorization\\?[\"']?\s*[:=]\s*\\?[\"']?(?:(?:bearer|basic|token)\s+)?)"
+        r"[^\s\"'\\,}]+",
+        re.I,
+    ),
+    re.compile(r"(?P<kept>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}", re.I),
+    # The password of an address.
+    re.compile(r"(?P<kept>://[^\s:/@]{0,256}:)[^\s@/]{1,1024}(?=@)"),
+    # An assignment, a parameter, an entry of a mapping.
+    re.compile(
+        r"(?P<kept>(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key)"
+        r"(?:=|\\?[\"']\s*:\s*(?=\\?[\"']))\\?[\"']?)[^\s&\"'\\,;]+",
+        re.I,
+    ),
 )
 
 
@@ -29,6 +50,8 @@ def mask_text(text: str) -> str:
     """The text with everything that has the shape of a secret replaced by dots."""
     for shape in _SHAPES:
         text = shape.sub(MASK, text)
+    for shape in _AFTER:
+        text = shape.sub(rf"\g<kept>{MASK}", text)
     return text
 
 
