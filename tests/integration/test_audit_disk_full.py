@@ -116,7 +116,7 @@ def test_changes_are_refused_with_the_reason_and_go_on_when_there_is_space(
     # Nobody comes in unrecorded, and who is in can still look.
     sent = {"username": "ada", "password": PASSWORD}
     assert client.post("/sign-in/", sent).status_code == 503
-    assert "_auth_user_id" not in client.session
+    assert "sessionid" not in client.cookies
     assert page.get("/audit/").status_code == 200
     assert api.get("/api/v1/hosts/").status_code == 200
     told = {event.object_name for event in AuditEvent.objects.filter(action="group.created")}
