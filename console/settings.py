@@ -151,6 +151,7 @@ AXES_FAILURE_LIMIT = env.number("FLOTILLA_SIGN_IN_FAILURES", 5, least=1)
 AXES_COOLOFF_TIME = env.minutes("FLOTILLA_SIGN_IN_LOCKOUT_MINUTES", 15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "console.accounts.lockout.counted_name"
 AXES_LOCKOUT_CALLABLE = "console.accounts.views.locked_out"
 AXES_VERBOSE = False
 # The time of a lockout that the page shows stays true while somebody goes on trying.

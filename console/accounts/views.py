@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from console.accounts import sessions
 from console.accounts.confirm import local_path, mark_confirmed
 from console.accounts.forms import ConfirmPasswordForm, PasswordForm, ProfileForm, SignInForm
+from console.accounts.lockout import counted_name
 from console.accounts.models import User
 from console.accounts.permissions import PUBLIC, SIGNED_IN, requires
 from console.audit.record import record, snapshot
@@ -63,7 +64,7 @@ def locked_out(request: HttpRequest, *_axes: object) -> HttpResponse:
     credentials = getattr(request, "axes_credentials", None) or {}
     attempt = (
         AccessAttempt.objects.filter(
-            username=credentials.get("username"),
+            username=counted_name(request, credentials),
             ip_address=getattr(request, "axes_ip_address", None),
         )
         .order_by("-attempt_time")

@@ -431,10 +431,6 @@ def pages(samples: Samples) -> Iterator[tuple[str, str]]:
             yield f"{route} as {user.role}", f"{answer.headers} {content.decode(errors='replace')}"
 
 
-@pytest.mark.xfail(
-    reason="django-axes keeps a name that nobody has, which may be a password typed there "
-    "(axes_accessattempt.username)"
-)
 def test_none_of_fifty_secrets_is_anywhere(cast: Cast, lines: StringIO, tmp_path) -> None:
     canaries = {f"canary-{number:02}-{secrets.token_hex(6)}": name
                 for number, name in enumerate(WAYS)}  # fmt: skip
