@@ -18,6 +18,7 @@ from rest_framework.routers import BaseRouter
 from console.accounts.permissions import SIGNED_IN, Declared
 from console.audit import exporting, looking
 from console.audit.api import AuditEventSerializer
+from console.audit.api_pages import AuditEventPage
 from console.audit.models import AuditEvent
 from console.ui.api import problem
 from tenancy.api import TENANT, find_tenant
@@ -53,6 +54,7 @@ class TenantAuditEventViewSet(viewsets.ReadOnlyModelViewSet[AuditEvent]):
     queryset = AuditEvent.objects.none()
     serializer_class = TenantAuditEventSerializer
     filterset_class = TenantAuditFilter
+    pagination_class = AuditEventPage
     lookup_url_kwarg = "event"
     lookup_value_regex = "[0-9]+"
 

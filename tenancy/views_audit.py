@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from console.accounts.permissions import SIGNED_IN, requires
-from console.audit import exporting, looking
+from console.audit import exporting, lookback, looking
 from console.audit.catalogue import ACTIONS
 from console.audit.diff import diff
 from console.audit.record import record
@@ -25,7 +27,11 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
     """The tenant's events, newest first, narrowed down by the filter bar."""
     tenant = _tenant(request, slug)
     found = TenantAuditFilter(request.GET, queryset=events_of(tenant))
-    page = keyset(request, found.qs, sorts=("-id",))
+    if found.is_valid() and found.searches:
+        page = lookback.page(request, found.qs)
+    else:
+        page = keyset(request, found.qs, sorts=("-id",))
+    page = replace(page, filtered=bool(looking.chosen(found)))
     withhold = withholding(request.user, tenant)
     for event in page.rows:
         event.withheld = withhold(event) if withhold else []

@@ -15,7 +15,7 @@ from console.audit.models import Archive, ArchiveCheck, Tree
 from console.audit.verifier import PublicKey
 
 if TYPE_CHECKING:
-    from console.audit.verifying import Report
+    from console.audit.findings import Report
 
 
 @dataclass

@@ -7,11 +7,12 @@ from typing import Any
 
 from console.audit import sealing, witness
 from console.audit.canonical import stamp_fits
+from console.audit.findings import Report
 from console.audit.models import AuditEvent, AuditKey, Checkpoint, Tree, Witness
 from console.audit.record import record
 from console.audit.streams import lag
 from console.audit.verifier import Checkpoint as Note
-from console.audit.verifying import Report, verify
+from console.audit.verifying import verify
 
 ACTION = "audit.verified"
 # A page waits for so many events at most; more are for the command.

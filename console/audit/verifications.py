@@ -21,10 +21,11 @@ from django.utils.translation import gettext as _
 from console.accounts.models import User
 from console.audit import review, witness
 from console.audit.cause import caused_by
+from console.audit.findings import Report
 from console.audit.models import Tree, Verification
 from console.audit.models_verifications import ACTIVE, VerificationState
 from console.audit.record import record, request_id
-from console.audit.verifying import Report, verify
+from console.audit.verifying import verify
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from console.audit import archive_check, triggers
 from console.audit.canonical import plain, stamp_fits
+from console.audit.findings import MOST, Finding, Report
 from console.audit.models import AuditEvent, AuditKey, Checkpoint, Leaf, Pending, Subtree, Tree
 from console.audit.signing import known_keys
 from console.audit.tree import STEP, WIDTH, Hashes, bottom_up
@@ -20,48 +20,10 @@ from console.audit.verifier import Checkpoint as Note
 from console.audit.verifier import Frontier, NoteError, PublicKey, content, leaf_hash
 
 BATCH = 1000
-# So many findings tell what happened; a rebuilt log would give one for each event.
-MOST = 50
 NOTHING = b"\0" * 32
 # So long after the first checkpoint of the next key a process may still have stamped with the old
 # one. Later its stamps count for nothing, unless the ring still has the key to check them with.
 OVERLAP = timedelta(hours=24)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong. kind: a word for programs; text: a sentence for people."""
-
-    kind: str
-    text: str
-    position: int | None = None
-
-
-@dataclass
-class Report:
-    """What was looked at and what was found.
-
-    start: the events before it were not looked at; size: events in the tree; proved: events
-    that a signed checkpoint covers; witnessed: checkpoints from outside that were compared;
-    archives: which positions are in signed archives instead of the table.
-    """
-
-    start: int = 0
-    size: int = 0
-    proved: int = 0
-    witnessed: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    archives: archive_check.Archived = field(default_factory=archive_check.Archived)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing was altered."""
-        return not self.findings
-
-    def add(self, kind: str, text: str, position: int | None = None) -> None:
-        """Note a finding; the list has an end."""
-        if len(self.findings) < MOST:
-            self.findings.append(Finding(kind, text, position))
 
 
 def verify(

@@ -19,11 +19,12 @@ from console.accounts.models import User
 from console.audit import archiving, exporting, sealing, verifier, witness
 from console.audit.archive_file import ArchiveError, events_of, path_of
 from console.audit.archiving import archive, reach, round_of_archiving
+from console.audit.findings import Report
 from console.audit.models import Archive, ArchiveCheck, AuditEvent, Checkpoint, Leaf, Stream, Tree
 from console.audit.record import record
 from console.audit.signing import known_keys
 from console.audit.tree import Hashes
-from console.audit.verifying import Report, verify
+from console.audit.verifying import verify
 from tests.unit.audit.tampering import guard, tamper
 
 pytestmark = pytest.mark.django_db

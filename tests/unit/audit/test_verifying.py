@@ -15,10 +15,11 @@ from django.utils import timezone
 from console.accounts.models import User
 from console.audit import sealing, verifying, witness
 from console.audit.canonical import plain
+from console.audit.findings import Report
 from console.audit.models import AuditEvent, Checkpoint, Leaf, Pending, Tree
 from console.audit.record import record
 from console.audit.verifier import content, leaf_hash, witnessed
-from console.audit.verifying import Report, verify
+from console.audit.verifying import verify
 from tests.unit.audit.tampering import guard, tamper
 
 pytestmark = pytest.mark.django_db
