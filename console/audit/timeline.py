@@ -42,7 +42,10 @@ class Day:
 
 @dataclass(frozen=True)
 class Bar:
-    """How many events an hour or day has; x, y and height in the drawing's units."""
+    """How many events an hour or day has; x, y and heights in the drawing's units.
+
+    bad: the height of what was not successful.
+    """
 
     label: str
     count: int
@@ -50,6 +53,12 @@ class Bar:
     x: int
     y: int
     height: int
+    bad: int
+
+    @property
+    def bad_y(self) -> int:
+        """Where the part of what was not successful begins: at the foot of the bar."""
+        return BAR_HEIGHT - self.bad
 
 
 def days(rows: Sequence[AuditEvent]) -> list[Day]:
@@ -109,4 +118,5 @@ def _key(event: AuditEvent) -> tuple[object, ...]:
 def _bar(index: int, moment: datetime, count: int, failed: int, most: int, *, hourly: bool) -> Bar:
     height = max(2, round(BAR_HEIGHT * count / most)) if count else 0
     label = date_format(moment, "Y-m-d H:00" if hourly else "Y-m-d")
-    return Bar(label, count, failed, index * BAR_WIDTH, BAR_HEIGHT - height, height)
+    bad = max(2, round(height * failed / count)) if failed else 0
+    return Bar(label, count, failed, index * BAR_WIDTH, BAR_HEIGHT - height, height, bad)
