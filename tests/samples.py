@@ -210,7 +210,7 @@ class Samples:
                 "pk": member.pk if "slug" in route.arguments else tenant.pk,
             }  # fmt: skip
         if word == "audit" and "streams" in route.path:
-            values["pk"] = self.stream.pk
+            rows["audit"] = self.stream
         if "verifications" in route.path:
             # A test that visits them all in turn has canceled it an address before.
             waiting = Verification.objects.filter(state="waiting").first()

@@ -49,7 +49,7 @@ def test_the_page_of_an_event_shows_each_field_side_by_side(
 
 
 def test_a_value_of_a_megabyte_does_not_make_a_page_of_one(
-    auditor_client: Client, admin: User
+    auditor_client: Client, admin: User, unbounded: None
 ) -> None:
     deep: object = 1
     for _level in range(60):

@@ -200,7 +200,7 @@ def test_an_event_that_was_removed_shows_as_a_hole(kind: Kind) -> None:
     assert items[1] == {"position": 1, "event": None, "hash": bytes(leaf.hash).hex()}
 
 
-def test_text_of_strangers_and_a_megabyte_arrive_as_they_are(kind: Kind) -> None:
+def test_text_of_strangers_and_a_megabyte_arrive_as_they_are(kind: Kind, unbounded: None) -> None:
     odd = 'a"]\\b\n\r\t\0\x1b[31m<script>\u2028\ud83d😀中' + "]" * 10
     stream(kind.kind, kind.address, ca=kind.ca)
     events(1, after={"text": odd, "large": "x" * 10**6}, reason=odd)
@@ -217,7 +217,7 @@ def test_text_of_strangers_and_a_megabyte_arrive_as_they_are(kind: Kind) -> None
     assert leaf_hash(content(item["event"])) == bytes(Leaf.objects.get().hash)
 
 
-def test_what_is_large_goes_in_several_batches(tmp_path) -> None:
+def test_what_is_large_goes_in_several_batches(tmp_path, unbounded: None) -> None:
     stream("file", "all.jsonl")
     events(6, after={"large": "x" * 400_000})
     assert [len(batches.next_batch(p, 6).items) for p in (0, 2, 4, 6)] == [2, 2, 2, 0]
