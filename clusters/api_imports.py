@@ -27,18 +27,13 @@ from clusters.tables import clusters_with_nodes
 from console.accounts.confirm import Confirmed
 from console.accounts.models import User
 from console.accounts.permissions import Declared
+from console.ui.api_problems import Conflict
 
 WAIT_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 DRY_RUN = OpenApiParameter(
     "dry_run", OpenApiTypes.BOOL, description="answer the check and save nothing"
 )
-
-
-class Conflict(exceptions.APIException):
-    """409: what was sent is right, but not for what is there."""
-
-    status_code = status.HTTP_409_CONFLICT
 
 
 class GivenSerializer(serializers.Serializer[Any]):

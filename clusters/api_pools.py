@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django import forms
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, mixins, serializers, status, viewsets
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
@@ -22,13 +21,7 @@ from clusters.models import ResourcePool
 from clusters.pools_figures import figures
 from clusters.pools_rules import EFFECTS, label_text, taint_text
 from clusters.rights import visible_clusters
-
-
-class PoolConflict(exceptions.APIException):
-    """409: the pool is in a state in which this cannot be done."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
+from console.ui.api_problems import Conflict, form_problem
 
 
 class TaintSerializer(serializers.Serializer[Any]):
@@ -196,26 +189,15 @@ class PoolViewSet(
         try:
             actions.remove(self.get_object(), request)
         except actions.PoolRefusedError as error:
-            raise PoolConflict(str(error)) from error
+            raise Conflict(str(error)) from error
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def _saved(form: PoolForm, request: Request) -> ResourcePool:
     saved = actions.save(form, request) if form.is_valid() else None
     if saved is None:
-        raise _problem(form)
+        raise form_problem(form)
     return saved
-
-
-def _problem(form: forms.Form) -> serializers.ValidationError:
-    """The errors of a form as the API gives them: messages by field."""
-    named = {"__all__": "non_field_errors"}
-    return serializers.ValidationError(
-        {
-            named.get(field, field): [str(text) for text in texts]
-            for field, texts in form.errors.items()
-        }
-    )
 
 
 def register(router: BaseRouter) -> None:

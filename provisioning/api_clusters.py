@@ -19,6 +19,7 @@ from clusters.models import Profile
 from console.accounts.confirm import Confirmed
 from console.accounts.permissions import Declared
 from console.ui.api import flag
+from console.ui.api_problems import Conflict
 from console.ui.downloads import attachment
 from provisioning import clusters, kubeconfig
 from provisioning.api_drills import DrillActions
@@ -31,7 +32,6 @@ from provisioning.api_requests import (
     release_of,
     user_of,
 )
-from provisioning.api_tasks import Conflict
 from provisioning.api_upgrade import UpgradeActions
 from provisioning.cluster_networks import POD_CIDR, SERVICE_CIDR
 from provisioning.cluster_request import MANIFEST_LIMIT, MOST_HOSTS, ROUTED, ClusterRequest

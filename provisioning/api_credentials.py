@@ -14,9 +14,9 @@ from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
 from console.accounts.models import User
+from console.ui.api_problems import Conflict, form_problem
 from provisioning import credential_actions as actions
-from provisioning.api_hosts import flat_body, form_problem
-from provisioning.api_tasks import Conflict
+from provisioning.api_hosts import flat_body
 from provisioning.forms_credentials import CredentialForm, GenerateForm, PasteForm
 from provisioning.models import KeyKind, SSHCredential
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-from django import forms
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -16,8 +15,9 @@ from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
 from console.accounts.models import User
+from console.ui.api_problems import Conflict, form_problem
 from provisioning import host_actions, host_page
-from provisioning.api_tasks import Conflict, TaskSerializer
+from provisioning.api_tasks import TaskSerializer
 from provisioning.filters_hosts import HostFilter
 from provisioning.forms_hosts import HostForm, HostsForm, initial_of
 from provisioning.host_actions import HostRefusedError
@@ -267,17 +267,6 @@ class HostViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         except IntegrityError as error:
             text = _("One of these hosts was added by somebody else just now.")
             raise Conflict(text) from error
-
-
-def form_problem(form: forms.Form) -> serializers.ValidationError:
-    """The errors of a form as the API gives them: messages by field."""
-    named = {"__all__": "non_field_errors"}
-    return serializers.ValidationError(
-        {
-            named.get(name, name): [str(text) for text in errors]
-            for name, errors in form.errors.items()
-        }
-    )
 
 
 def _user(request: Request) -> User:

@@ -14,9 +14,10 @@ from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
 from console.accounts.models import User
+from console.ui.api_problems import Conflict, form_problem
 from provisioning import release_actions as actions
-from provisioning.api_hosts import flat_body, form_problem
-from provisioning.api_tasks import Conflict, TaskSerializer
+from provisioning.api_hosts import flat_body
+from provisioning.api_tasks import TaskSerializer
 from provisioning.forms_releases import BundleForm, FetchForm
 from provisioning.models import Release, ReleaseFile
 from provisioning.releases_layout import ReleaseError

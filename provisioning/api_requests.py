@@ -16,7 +16,8 @@ from clusters.api import ClusterSerializer
 from clusters.models import Cluster
 from clusters.tables import clusters_with_nodes
 from console.accounts.models import User
-from provisioning.api_tasks import Conflict, TaskSerializer
+from console.ui.api_problems import Conflict
+from provisioning.api_tasks import TaskSerializer
 from provisioning.cluster_request import ClusterRequest
 from provisioning.cluster_spec import facts_of
 from provisioning.models import Host, Release, ReleaseState, Task

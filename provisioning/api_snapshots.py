@@ -20,10 +20,10 @@ from console.accounts.confirm import Confirmed
 from console.accounts.models import User
 from console.accounts.permissions import Declared
 from console.ui.api import CursorPage
+from console.ui.api_problems import Conflict
 from provisioning import snapshots, snapshots_download
 from provisioning.api_operations import operate
 from provisioning.api_requests import DRY_RUN, LAUNCHED, PLAN_OR_TASK
-from provisioning.api_tasks import Conflict
 from provisioning.models_snapshots import Snapshot, SnapshotSchedule
 from provisioning.operations import Refused
 

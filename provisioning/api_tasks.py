@@ -7,13 +7,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, mixins, serializers, status, viewsets
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import BaseRouter
 
 from console.accounts.models import User
+from console.ui.api_problems import Conflict
 from provisioning import logs, operations
 from provisioning.models import Task, TaskStep
 
@@ -166,13 +167,6 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
 
 def _person(request: Request) -> User | None:
     return request.user if isinstance(request.user, User) else None
-
-
-class Conflict(exceptions.APIException):
-    """409: the thing is in a state in which this cannot be done."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
 
 
 def register(router: BaseRouter) -> None:

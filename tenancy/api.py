@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, mixins, serializers, status, viewsets
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -22,6 +21,7 @@ from rest_framework.routers import BaseRouter
 from console.accounts.confirm import Confirmed
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN, Declared, allowed
+from console.ui.api_problems import Conflict, form_problem
 from tenancy import quantity_fields, tenant_page
 from tenancy import tenant_actions as actions
 from tenancy.api_use import TenantUseMixin
@@ -34,33 +34,12 @@ from tenancy.permissions import OWNERS, VIEW, demand, rights, visible_tenants
 TENANT = "[a-z0-9-]+"
 
 
-class Conflict(exceptions.APIException):
-    """409: it cannot be done as things are."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
-
-
 def find_tenant(user: Any, key: str, right: str = VIEW) -> Tenant:
     """The tenant of a short name or key. Raises Http404 or PermissionDenied as `demand`."""
     by = {"pk": key} if key.isdigit() else {"slug": key}
     found = get_object_or_404(visible_tenants(user), **by)
     demand(user, found, right)
     return found
-
-
-def problem_of(form: forms.Form, prefix: str = "", **renamed: str) -> serializers.ValidationError:
-    """The errors of a form as the API gives them: messages by field, without the prefix.
-
-    renamed: fields that the API calls otherwise, place="cluster".
-    """
-    named = {"__all__": "non_field_errors", **renamed}
-    return serializers.ValidationError(
-        {
-            named.get(field, field.removeprefix(prefix)): [str(text) for text in texts]
-            for field, texts in form.errors.items()
-        }
-    )
 
 
 class PairSerializer(serializers.Serializer[Any]):
@@ -223,7 +202,7 @@ class TenantViewSet(
         body.is_valid(raise_exception=True)
         form = TenantForm(body.as_form({"pod_security": "baseline", "isolation": "tenant"}))
         if not form.is_valid():
-            raise problem_of(form)
+            raise form_problem(form)
         try:
             made = actions.create(
                 form.values, owner=form.cleaned_data["owner"], by=cast(User, request.user),
@@ -252,7 +231,7 @@ class TenantViewSet(
             )
         form = TenantForm(body.as_form(initial_of(row)), tenant=row, platform=platform)
         if not form.is_valid():
-            raise problem_of(form)
+            raise form_problem(form)
         try:
             actions.change(row, form.values, by=cast(User, request.user), request=request)
         except IntegrityError as error:
@@ -275,7 +254,7 @@ class TenantViewSet(
         row = self.get_object()
         form = FreezeForm(request.data if isinstance(request.data, Mapping) else {})
         if not form.is_valid():
-            raise problem_of(form)
+            raise form_problem(form)
         actions.freeze(
             row, form.cleaned_data["reason"], by=cast(User, request.user), request=request
         )

@@ -16,9 +16,10 @@ from rest_framework.routers import BaseRouter
 from clusters.models import Cluster, ResourcePool
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN
+from console.ui.api_problems import Conflict, form_problem
 from tenancy import amounts, quotas
 from tenancy import grant_actions as actions
-from tenancy.api import TENANT, Conflict, find_tenant, problem_of
+from tenancy.api import TENANT, find_tenant
 from tenancy.forms_grants import HARD, PoolsForm
 from tenancy.models import Quota, Tenant, TenantCluster
 
@@ -206,7 +207,7 @@ def _told(tenant: Tenant, cluster: Cluster | None) -> dict[str, Any]:
 def _granted(tenant: Tenant, cluster: Cluster, pools: list[int], request: Request) -> TenantCluster:
     form = PoolsForm({"pools": pools}, cluster=cluster)
     if not form.is_valid():
-        raise problem_of(form)
+        raise form_problem(form)
     try:
         return actions.grant(
             tenant, cluster, form.cleaned_data["pools"], by=cast(User, request.user),

@@ -18,8 +18,8 @@ from clusters.kube import KubeError
 from console.accounts.confirm import Confirmed
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN, Declared
+from console.ui.api_problems import Conflict
 from tenancy import kubeconfigs
-from tenancy.api import Conflict
 from tenancy.kubeconfigs import DEFAULT_HOURS, LEAST_HOURS, MOST_HOURS
 from tenancy.models import GivenKubeconfig, TenantRole
 from tenancy.views_kubeconfigs import namespace_or_404, visible_kubeconfigs

@@ -18,8 +18,9 @@ from rest_framework.routers import BaseRouter
 from console.accounts.confirm import Confirmed
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN, Declared
+from console.ui.api_problems import Conflict
 from tenancy import members as actions
-from tenancy.api import TENANT, Conflict, find_tenant
+from tenancy.api import TENANT, find_tenant
 from tenancy.forms_members import GROUP, USER, find
 from tenancy.models import Membership, TenantRole
 from tenancy.permissions import MEMBERS, demand

@@ -17,9 +17,10 @@ from rest_framework.routers import BaseRouter
 from clusters import manifest_text
 from console.accounts.permissions import SIGNED_IN, allowed
 from console.ui.api import flag
+from console.ui.api_problems import Conflict, form_problem
 from tenancy import fit
 from tenancy import namespace_actions as actions
-from tenancy.api import Conflict, find_tenant, problem_of
+from tenancy.api import find_tenant
 from tenancy.api_fit import FitTextSerializer, ReportSerializer
 from tenancy.api_namespace_fields import (
     FitSerializer,
@@ -106,7 +107,7 @@ class NamespaceViewSet(
             actions.create(form, by=_user(request), request=request) if form.is_valid() else None
         )
         if saved is None:
-            raise problem_of(form)
+            raise form_problem(form)
         return Response(NamespaceSerializer(saved).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=NamespaceInputSerializer, responses=NamespaceSerializer)
@@ -123,10 +124,10 @@ class NamespaceViewSet(
         data = body.over(initial_of(row))
         form = NamespaceForm(data, tenant=row.tenant, cluster=row.cluster, namespace=row)
         if not form.is_valid():
-            raise problem_of(form)
+            raise form_problem(form)
         saved = _done(actions.change, form, request)
         if saved is None:
-            raise problem_of(form)
+            raise form_problem(form)
         return Response(NamespaceSerializer(saved).data)
 
     @extend_schema(responses={202: NamespaceSerializer})
@@ -217,7 +218,7 @@ def _fit(form: NamespaceForm) -> dict[str, Any]:
         for one in form.shortfalls
     ]
     left = [room for rooms in form.rooms.values() for room in rooms]
-    return {"fits": valid, "shortfalls": short, "left": left, "problems": problem_of(form).detail}
+    return {"fits": valid, "shortfalls": short, "left": left, "problems": form_problem(form).detail}
 
 
 _FIGURES = ("resource", "scope", "limit", "taken", "wanted", "short_by")

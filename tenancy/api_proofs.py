@@ -11,8 +11,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from console.ui.api_problems import Conflict
 from tenancy import proof_actions
-from tenancy.api import Conflict
 from tenancy.models import IsolationProof
 from tenancy.permissions import NAMESPACES
 from tenancy.views_namespaces import namespace_or_404

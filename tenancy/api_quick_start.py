@@ -17,8 +17,8 @@ from clusters import api_errors
 from clusters.kube import KubeError
 from clusters.manifest_apply import as_data
 from console.ui.api import flag
+from console.ui.api_problems import Conflict, form_problem
 from tenancy import fit, quick_start, quick_start_actions
-from tenancy.api import Conflict, problem_of
 from tenancy.api_fit import ReportSerializer
 from tenancy.forms_environment import MOST_ROWS, MOST_VALUE, environment_fields
 from tenancy.forms_quick_start import QuickStartForm, initial_of, new_one
@@ -125,7 +125,7 @@ class QuickStartMixin:
         fields = body.over(initial_of(before) if before else made)
         form = QuickStartForm(fields, namespace=namespace, app=before)
         if not form.is_valid():
-            raise problem_of(form)
+            raise form_problem(form)
         dry_run, new = flag(request, "dry_run"), bool(body.validated_data["new"])
         with _answered():
             if dry_run:

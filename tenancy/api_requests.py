@@ -17,8 +17,8 @@ from rest_framework.routers import BaseRouter
 
 from console.accounts.models import User
 from console.accounts.permissions import SIGNED_IN
+from console.ui.api_problems import Conflict, form_problem
 from tenancy import request_actions
-from tenancy.api import Conflict, problem_of
 from tenancy.filters_requests import RequestFilter
 from tenancy.forms_requests import (
     AnswerForm,
@@ -112,7 +112,7 @@ class RequestViewSet(
         demand(user, tenant, ASK)
         form = _form(tenant, sent)
         if not form.is_valid():
-            raise problem_of(form, place="cluster")
+            raise form_problem(form, place="cluster")
         try:
             row = request_actions.ask(tenant, form.wish(), by=user, request=request)
         except RequestRefusedError as error:
@@ -172,7 +172,7 @@ class RequestViewSet(
         data = {"answer": sent.get("answer", ""), **_until(until), **sent.get("amounts", row.wish)}
         form = AnswerForm(data, row=row, refusing=refusing)
         if not form.is_valid():
-            raise problem_of(form, place="cluster")
+            raise form_problem(form, place="cluster")
         return row, form
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from console.secrets.fields import EncryptedTextField
-
-SECRET_PREFIX = "whsec_"  # noqa: S105  (tells people and scanners what it is)
+from console.notices.models_channels import Signing
 
 
 class StreamKind(models.TextChoices):
@@ -21,7 +17,7 @@ class StreamKind(models.TextChoices):
     FILE = "file", _("File")
 
 
-class Stream(models.Model):
+class Stream(Signing):
     """One receiver of all events and checkpoints, in their order.
 
     address: a web address, tls://host:port or tcp://host:port, or the name of a file.
@@ -34,7 +30,6 @@ class Stream(models.Model):
     kind = models.CharField(_("type"), max_length=8, choices=StreamKind)
     address = models.CharField(_("address"), max_length=1000)
     ca = models.TextField(_("CA certificate"), blank=True)
-    secret = EncryptedTextField()
     paused = models.BooleanField(_("paused"), default=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     position = models.BigIntegerField(_("next position"), default=0)
@@ -52,9 +47,3 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    def new_secret(self) -> str:
-        """Another signing secret in its plain text, which is shown once; to be saved."""
-        plain = SECRET_PREFIX + secrets.token_urlsafe(32)
-        self.secret = plain
-        return plain

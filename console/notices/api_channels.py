@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django import forms
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, mixins, serializers, status, viewsets
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,13 +18,7 @@ from console.notices import actions
 from console.notices.forms import ChannelForm, RuleForm
 from console.notices.models import Channel, ChannelType, Delivery, Rule
 from console.ui.api import CursorPage
-
-
-class Conflict(exceptions.APIException):
-    """409: it cannot be done as things are."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
+from console.ui.api_problems import Conflict, form_problem
 
 
 class ChannelSerializer(serializers.ModelSerializer[Channel]):
@@ -119,7 +112,7 @@ class ChannelViewSet(
         made = ChannelType(kind)
         form = ChannelForm({"enabled": True, **body}, kind=made)
         if not form.is_valid():
-            raise _problem(form)
+            raise form_problem(form)
         try:
             channel, plain = actions.create_channel(made, form.cleaned_data, request)
         except IntegrityError as error:
@@ -134,7 +127,7 @@ class ChannelViewSet(
         now = {name: getattr(row, name) for name in actions.CHANNEL_FIELDS}
         form = ChannelForm({**now, **_object(request)}, kind=ChannelType(row.type), channel=row)
         if not form.is_valid():
-            raise _problem(form)
+            raise form_problem(form)
         try:
             actions.change_channel(row, form.cleaned_data, request)
         except IntegrityError as error:
@@ -198,7 +191,7 @@ class RuleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
             raise serializers.ValidationError({"channel": [_("There is no such channel.")]})
         form = RuleForm(body)
         if not form.is_valid():
-            raise _problem(form)
+            raise form_problem(form)
         rule = actions.create_rule(channel, form.cleaned_data, request)
         return Response(RuleSerializer(rule).data, status=status.HTTP_201_CREATED)
 
@@ -209,7 +202,7 @@ class RuleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         now = {name: getattr(rule, name) for name in actions.RULE_FIELDS}
         form = RuleForm({**now, **_object(request)}, rule=rule)
         if not form.is_valid():
-            raise _problem(form)
+            raise form_problem(form)
         actions.change_rule(rule, form.cleaned_data, request)
         return Response(RuleSerializer(rule).data)
 
@@ -240,12 +233,3 @@ def _object(request: Request) -> dict[str, Any]:
         else:
             body[str(name)] = "" if value is None else value
     return body
-
-
-def _problem(form: forms.Form) -> serializers.ValidationError:
-    return serializers.ValidationError(
-        {
-            "non_field_errors" if name == "__all__" else name: [str(text) for text in errors]
-            for name, errors in form.errors.items()
-        }
-    )

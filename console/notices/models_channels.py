@@ -20,7 +20,22 @@ class ChannelType(models.TextChoices):
     EMAIL = "email", _("E-mail")
 
 
-class Channel(models.Model):
+class Signing(models.Model):
+    """Has a secret that signs what goes out."""
+
+    secret = EncryptedTextField()
+
+    class Meta:
+        abstract = True
+
+    def new_secret(self) -> str:
+        """Another signing secret in its plain text, which is shown once; to be saved."""
+        plain = SECRET_PREFIX + secrets.token_urlsafe(32)
+        self.secret = plain
+        return plain
+
+
+class Channel(Signing):
     """One receiver. address: a web address, or e-mail addresses separated by commas.
 
     secret signs webhooks. quiet_from, quiet_until: the time of day, in time_zone, in
@@ -30,7 +45,6 @@ class Channel(models.Model):
     name = models.CharField(_("name"), max_length=80, unique=True)
     type = models.CharField(_("type"), max_length=8, choices=ChannelType)
     address = models.CharField(_("address"), max_length=1000)
-    secret = EncryptedTextField()
     enabled = models.BooleanField(_("on"), default=True)
     # Why it was switched off by itself; empty when a person did or it is on.
     disabled_reason = models.CharField(max_length=200, blank=True)
@@ -52,12 +66,6 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    def new_secret(self) -> str:
-        """Another signing secret in its plain text, which is shown once; to be saved."""
-        plain = SECRET_PREFIX + secrets.token_urlsafe(32)
-        self.secret = plain
-        return plain
 
     @property
     def addresses(self) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django import forms
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, mixins, serializers, status, viewsets
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,13 +17,8 @@ from rest_framework.routers import BaseRouter
 from console.audit.models import Stream, StreamKind
 from console.audit.streams import actions, lag
 from console.audit.streams.forms import STARTS, StreamForm
-
-
-class StreamConflict(exceptions.APIException):
-    """409: it cannot be done as things are."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
+from console.notices.api_channels import SecretSerializer
+from console.ui.api_problems import Conflict, form_problem
 
 
 class StreamSerializer(serializers.ModelSerializer[Stream]):
@@ -60,12 +54,6 @@ class MadeStreamSerializer(StreamSerializer):
         model = Stream
         fields = (*StreamSerializer.Meta.fields, "secret")
         read_only_fields = fields
-
-
-class StreamSecretSerializer(serializers.Serializer[Any]):
-    """A new signing secret: keep it, it is not shown again."""
-
-    secret = serializers.CharField()
 
 
 class StreamInputSerializer(serializers.Serializer[Any]):
@@ -107,13 +95,13 @@ class StreamViewSet(
         made = StreamKind(kind)
         form = StreamForm({"start": "first", **body}, kind=made)
         if not form.is_valid():
-            raise _problem(form)
+            raise form_problem(form)
         try:
             stream, plain = actions.create(made, form.cleaned_data, request)
         except IntegrityError as error:
-            raise StreamConflict(_("This name was taken just now: choose another one.")) from error
+            raise Conflict(_("This name was taken just now: choose another one.")) from error
         except actions.NotPossible as error:
-            raise StreamConflict(str(error)) from error
+            raise Conflict(str(error)) from error
         told = {**StreamSerializer(stream).data, "secret": plain}
         return Response(told, status=status.HTTP_201_CREATED)
 
@@ -124,11 +112,11 @@ class StreamViewSet(
         now = {name: getattr(row, name) for name in actions.FIELDS}
         form = StreamForm({**now, **_object(request)}, kind=StreamKind(row.kind), stream=row)
         if not form.is_valid():
-            raise _problem(form)
+            raise form_problem(form)
         try:
             actions.change(row, form.cleaned_data, request)
         except IntegrityError as error:
-            raise StreamConflict(_("This name was taken just now: choose another one.")) from error
+            raise Conflict(_("This name was taken just now: choose another one.")) from error
         return Response(StreamSerializer(row).data)
 
     @extend_schema(responses={204: None})
@@ -149,14 +137,14 @@ class StreamViewSet(
         """Let it go on where it was."""
         return self._paused(request, False)
 
-    @extend_schema(request=None, responses=StreamSecretSerializer)
+    @extend_schema(request=None, responses=SecretSerializer)
     @action(detail=True, methods=["post"])
     def secret(self, request: Request, pk: str | None = None) -> Response:
         """Another signing secret. 409 for what is not signed."""
         try:
             return Response({"secret": actions.renew_secret(self.get_object(), request)})
         except actions.NotPossible as error:
-            raise StreamConflict(str(error)) from error
+            raise Conflict(str(error)) from error
 
     @extend_schema(request=None, responses={202: StreamSerializer})
     @action(detail=True, methods=["post"])
@@ -166,7 +154,7 @@ class StreamViewSet(
         try:
             actions.send_test(row, request)
         except actions.NotPossible as error:
-            raise StreamConflict(str(error)) from error
+            raise Conflict(str(error)) from error
         return Response(StreamSerializer(row).data, status=status.HTTP_202_ACCEPTED)
 
     def _paused(self, request: Request, paused: bool) -> Response:
@@ -191,12 +179,3 @@ def _object(request: Request) -> dict[str, Any]:
             raise serializers.ValidationError({str(name): [_("A plain value is wanted.")]})
         body[str(name)] = "" if value is None else value
     return body
-
-
-def _problem(form: forms.Form) -> serializers.ValidationError:
-    return serializers.ValidationError(
-        {
-            "non_field_errors" if name == "__all__" else name: [str(text) for text in errors]
-            for name, errors in form.errors.items()
-        }
-    )
