@@ -17,7 +17,9 @@ from tests.factories import ClusterFactory, HostFactory, SSHCredentialFactory  #
 
 def main(port: str, host_key: str, key: str) -> None:
     row = ClusterFactory(name="written-down", origin=Origin.PROVISIONED)
-    credential = SSHCredentialFactory(username="root", private_key=Path(key).read_text())
+    credential = SSHCredentialFactory(
+        name="control-planes", username="root", private_key=Path(key).read_text()
+    )
     for name, address, at in (("plane-1", "127.0.0.1", port), ("plane-2", "127.0.0.2", "1")):
         HostFactory(
             name=name, address=address, port=int(at), host_key=host_key, credential=credential,
