@@ -1,4 +1,4 @@
-"""Two archives of events with long names (archives); the file of one is altered (alter) and as it was (mend)."""
+"""Two archives of events with long names (archives); one is altered (alter) and put right (mend)."""
 
 from __future__ import annotations
 
