@@ -1,4 +1,4 @@
-"""Two archives of events with long names (archives); one is altered (alter) and put right (mend)."""
+"""Two archives of events with long names (archives); one is altered and put right again."""
 
 from __future__ import annotations
 
