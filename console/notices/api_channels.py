@@ -18,7 +18,7 @@ from console.notices import actions
 from console.notices.forms import ChannelForm, RuleForm
 from console.notices.models import Channel, ChannelType, Delivery, Rule
 from console.ui.api import CursorPage
-from console.ui.api_problems import Conflict, form_problem
+from console.ui.api_problems import Conflict, form_body, form_problem
 
 
 class ChannelSerializer(serializers.ModelSerializer[Channel]):
@@ -105,7 +105,7 @@ class ChannelViewSet(
     @extend_schema(request=ChannelInputSerializer, responses={201: MadeChannelSerializer})
     def create(self, request: Request) -> Response:
         """A new channel, with a rule for warnings and worse that last two minutes."""
-        body = _object(request)
+        body = form_body(request, lists=True)
         kind = str(body.get("type", ""))
         if kind not in ChannelType.values:
             raise serializers.ValidationError({"type": [_("Give webhook or email.")]})
@@ -125,7 +125,9 @@ class ChannelViewSet(
         """Other settings; the type stays."""
         row = self.get_object()
         now = {name: getattr(row, name) for name in actions.CHANNEL_FIELDS}
-        form = ChannelForm({**now, **_object(request)}, kind=ChannelType(row.type), channel=row)
+        form = ChannelForm(
+            {**now, **form_body(request, lists=True)}, kind=ChannelType(row.type), channel=row
+        )
         if not form.is_valid():
             raise form_problem(form)
         try:
@@ -183,7 +185,7 @@ class RuleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     @extend_schema(request=RuleSerializer, responses={201: RuleSerializer})
     def create(self, request: Request) -> Response:
         """A new rule."""
-        body = _object(request)
+        body = form_body(request, lists=True)
         number = str(body.get("channel", ""))
         number = number if number.isascii() and number.isdigit() and len(number) < 19 else "0"
         channel = Channel.objects.filter(pk=int(number)).first()
@@ -200,7 +202,7 @@ class RuleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         """Another content; the channel stays."""
         rule = self.get_object()
         now = {name: getattr(rule, name) for name in actions.RULE_FIELDS}
-        form = RuleForm({**now, **_object(request)}, rule=rule)
+        form = RuleForm({**now, **form_body(request, lists=True)}, rule=rule)
         if not form.is_valid():
             raise form_problem(form)
         actions.change_rule(rule, form.cleaned_data, request)
@@ -217,19 +219,3 @@ def register(router: BaseRouter) -> None:
     """Add notice-channels/ and notice-rules/."""
     router.register("notice-channels", ChannelViewSet, "notice-channel")
     router.register("notice-rules", RuleViewSet, "notice-rule")
-
-
-def _object(request: Request) -> dict[str, Any]:
-    """The body as a form takes it: values and lists of texts. Raises ValidationError."""
-    if not isinstance(request.data, Mapping):
-        raise serializers.ValidationError(_("The body must be an object."))
-    body: dict[str, Any] = {}
-    for name in request.data:
-        value = request.data[name]
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            body[str(name)] = value
-        elif isinstance(value, dict | list):
-            raise serializers.ValidationError({str(name): [_("A plain value is wanted.")]})
-        else:
-            body[str(name)] = "" if value is None else value
-    return body

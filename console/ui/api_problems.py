@@ -1,9 +1,14 @@
-"""Refusals that many REST routes share."""
+"""What REST routes share that pass a body to a form: its reading, and their refusals."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
+from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers, status
+from rest_framework.request import Request
 
 
 class Conflict(exceptions.APIException):
@@ -27,3 +32,22 @@ def form_problem(
             for name, errors in form.errors.items()
         }
     )
+
+
+def form_body(request: Request, *, lists: bool = False) -> dict[str, Any]:
+    """The body as a form takes it: plain values, and with `lists` lists of texts.
+
+    Raises ValidationError for anything else.
+    """
+    if not isinstance(request.data, Mapping):
+        raise serializers.ValidationError(_("The body must be an object."))
+    body: dict[str, Any] = {}
+    for name in request.data:
+        value = request.data[name]
+        if lists and isinstance(value, list) and all(isinstance(item, str) for item in value):
+            body[str(name)] = value
+        elif isinstance(value, dict | list):
+            raise serializers.ValidationError({str(name): [_("A plain value is wanted.")]})
+        else:
+            body[str(name)] = "" if value is None else value
+    return body

@@ -18,7 +18,7 @@ from console.audit.models import Stream, StreamKind
 from console.audit.streams import actions, lag
 from console.audit.streams.forms import STARTS, StreamForm
 from console.notices.api_channels import SecretSerializer
-from console.ui.api_problems import Conflict, form_problem
+from console.ui.api_problems import Conflict, form_body, form_problem
 
 
 class StreamSerializer(serializers.ModelSerializer[Stream]):
@@ -88,7 +88,7 @@ class StreamViewSet(
     @extend_schema(request=StreamInputSerializer, responses={201: MadeStreamSerializer})
     def create(self, request: Request) -> Response:
         """A new stream. 409 when there are too many."""
-        body = _object(request)
+        body = form_body(request)
         kind = str(body.get("kind", ""))
         if kind not in StreamKind.values:
             raise serializers.ValidationError({"kind": [_("Give webhook, syslog or file.")]})
@@ -110,7 +110,7 @@ class StreamViewSet(
         """Other settings; the kind stays. position: send again from there."""
         row = self.get_object()
         now = {name: getattr(row, name) for name in actions.FIELDS}
-        form = StreamForm({**now, **_object(request)}, kind=StreamKind(row.kind), stream=row)
+        form = StreamForm({**now, **form_body(request)}, kind=StreamKind(row.kind), stream=row)
         if not form.is_valid():
             raise form_problem(form)
         try:
@@ -166,16 +166,3 @@ class StreamViewSet(
 def register(router: BaseRouter) -> None:
     """Add audit-streams/."""
     router.register("audit-streams", StreamViewSet, "audit-stream")
-
-
-def _object(request: Request) -> dict[str, Any]:
-    """The body as a form takes it. Raises ValidationError."""
-    if not isinstance(request.data, Mapping):
-        raise serializers.ValidationError(_("The body must be an object."))
-    body: dict[str, Any] = {}
-    for name in request.data:
-        value = request.data[name]
-        if isinstance(value, dict | list):
-            raise serializers.ValidationError({str(name): [_("A plain value is wanted.")]})
-        body[str(name)] = "" if value is None else value
-    return body

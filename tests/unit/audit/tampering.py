@@ -7,7 +7,29 @@ from typing import Any
 
 from django.db import connection
 
-from console.audit import triggers
+from console.accounts.models import User
+from console.audit import sealing, triggers
+from console.audit.findings import Report
+from console.audit.record import record
+
+SIZE = 300
+
+
+def written(actor: User, suffix: str = "") -> list[int]:
+    """Numbers of 300 events in the tree, with checkpoints of 100, 200 and 300, and triggers."""
+    numbers = []
+    for place in range(SIZE):
+        numbers.append(record("host.added", object_name=f"h{place}{suffix}", actor=actor).pk)
+        if place % 100 == 99:
+            sealing.seal()
+            sealing.checkpoint(force=True)
+    guard(connection)
+    return numbers
+
+
+def found(report: Report) -> list[tuple[str, int | None]]:
+    """What was found, and where."""
+    return [(finding.kind, finding.position) for finding in report.findings]
 
 
 def guard(database: Any) -> None:

@@ -18,34 +18,21 @@ from console.accounts.models import User
 from console.audit import archiving, exporting, sealing, verifier, witness
 from console.audit.archive_file import ArchiveError, events_of, path_of
 from console.audit.archiving import archive, reach, round_of_archiving
-from console.audit.findings import Report
 from console.audit.models import Archive, ArchiveCheck, AuditEvent, Checkpoint, Leaf, Stream, Tree
 from console.audit.record import record
 from console.audit.signing import known_keys
 from console.audit.tree import Hashes
 from console.audit.verifying import verify
-from tests.unit.audit.tampering import guard, tamper
+from tests.unit.audit.tampering import SIZE, found, tamper, written
 
 pytestmark = pytest.mark.django_db
-SIZE = 300
 
 
 @pytest.fixture
 def log(admin: User, settings, tmp_path: Path) -> list[int]:
     """Numbers of 300 events in the tree, with checkpoints of 100, 200 and 300."""
     settings.AUDIT_ARCHIVE_DIR = tmp_path / "archives"
-    numbers = []
-    for place in range(SIZE):
-        numbers.append(record("host.added", object_name=f"h{place} é😀", actor=admin).pk)
-        if place % 100 == 99:
-            sealing.seal()
-            sealing.checkpoint(force=True)
-    guard(connection)
-    return numbers
-
-
-def found(report: Report) -> list[tuple[str, int | None]]:
-    return [(finding.kind, finding.position) for finding in report.findings]
+    return written(admin, " é😀")
 
 
 def kept() -> list[str]:

@@ -15,32 +15,19 @@ from django.utils import timezone
 from console.accounts.models import User
 from console.audit import sealing, verifying, witness
 from console.audit.canonical import plain
-from console.audit.findings import Report
 from console.audit.models import AuditEvent, Checkpoint, Leaf, Pending, Tree
 from console.audit.record import record
 from console.audit.verifier import content, leaf_hash, witnessed
 from console.audit.verifying import verify
-from tests.unit.audit.tampering import guard, tamper
+from tests.unit.audit.tampering import SIZE, found, guard, tamper, written
 
 pytestmark = pytest.mark.django_db
-SIZE = 300
 
 
 @pytest.fixture
 def log(admin: User) -> list[int]:
     """Numbers of 300 events in the tree, with checkpoints of 100, 200 and 300."""
-    numbers = []
-    for place in range(SIZE):
-        numbers.append(record("host.added", object_name=f"h{place}", actor=admin).pk)
-        if place % 100 == 99:
-            sealing.seal()
-            sealing.checkpoint(force=True)
-    guard(connection)
-    return numbers
-
-
-def found(report: Report) -> list[tuple[str, int | None]]:
-    return [(finding.kind, finding.position) for finding in report.findings]
+    return written(admin)
 
 
 def binary(value: bytes) -> str:
